@@ -17,6 +17,7 @@ import numpy as np
 from cellseg_monai._version import __version__
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.evaluation.by_tag import positions_by_tag
 from cellseg_monai.evaluation.class_figure import confusion_figure
 from cellseg_monai.json_text import parse_json
 from cellseg_monai.scores import ClassCounts, Over, bootstrap_interval, over_images
@@ -55,18 +56,13 @@ class ClassEvaluation:
         return int(self.pooled.confusion.sum()) if self.counts else 0
 
     def by_tag(self) -> dict[str, dict[str, ClassEvaluation]]:
-        """Return the evaluation of the images with each value of each tag that is text, by tag and value."""
-        values: dict[str, dict[str, list[int]]] = {}
-        for number, tags in enumerate(self.tags):
-            for name, value in tags.items():
-                if isinstance(value, str) and value:
-                    values.setdefault(name, {}).setdefault(value, []).append(number)
+        """Return the evaluation of the images with each value of each tag; see `positions_by_tag`."""
         return {
             name: {
-                value: ClassEvaluation(self.subject, self.names, [self.counts[number] for number in chosen])
-                for value, chosen in sorted(numbers.items())
+                value: ClassEvaluation(self.subject, self.names, [self.counts[number] for number in positions])
+                for value, positions in by_value.items()
             }
-            for name, numbers in sorted(values.items())
+            for name, by_value in positions_by_tag(self.tags).items()
         }
 
 

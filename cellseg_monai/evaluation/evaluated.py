@@ -23,10 +23,12 @@ class EvaluatedImage:
     Args:
         files: the true and predicted label images.
         counts: the protocol's counts for the image.
+        tags: what is known about the image as text, such as its cell type, by which the scores are also given.
     """
 
     files: FilePair
     counts: ImageCounts
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

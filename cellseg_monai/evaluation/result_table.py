@@ -13,6 +13,7 @@ from cellseg_monai.scores import ForegroundCounts, ObjectCounts
 
 __all__ = ["read_row", "table_rows"]
 
+_TAG = "tag_"
 _PIXELS = {field.name: f"{field.name}_px" for field in fields(ForegroundCounts)}
 
 
@@ -25,7 +26,11 @@ def table_rows(evaluation: Evaluation) -> list[dict[str, object]]:
     Args:
         evaluation: evaluation with at least one image.
     """
-    return [_row(image, evaluation.protocol) for image in evaluation.images]
+    names = sorted({name for image in evaluation.images for name in image.tags})
+    return [
+        _row(image, evaluation.protocol) | {f"{_TAG}{name}": image.tags.get(name, "") for name in names}
+        for image in evaluation.images
+    ]
 
 
 def _row(image: EvaluatedImage, protocol: Protocol) -> dict[str, object]:
@@ -67,6 +72,7 @@ def read_row(row: Mapping[str, str], protocol: Protocol) -> EvaluatedImage:
     for at in protocol.thresholds:
         tp = int(row[f"tp_{at:.2f}"])
         objects.append(ObjectCounts(tp, predicted - tp, true - tp, float(row[f"iou_sum_{at:.2f}"])))
+    tags = {name.removeprefix(_TAG): value for name, value in row.items() if name.startswith(_TAG) and value}
     pixels = {name: int(row[column]) for name, column in _PIXELS.items()} if protocol.counts_foreground else None
     return EvaluatedImage(
         FilePair(
@@ -76,4 +82,5 @@ def read_row(row: Mapping[str, str], protocol: Protocol) -> EvaluatedImage:
             image=Path(row["image_file"]) if row["image_file"] else None,
         ),
         ImageCounts(tuple(objects), foreground=None if pixels is None else ForegroundCounts(**pixels)),
+        tags,
     )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cellseg_monai._version import __version__
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.evaluation.by_tag import positions_by_tag
 from cellseg_monai.evaluation.evaluated import LABELLED, Evaluation
 from cellseg_monai.evaluation.figure import draw_f1
-from cellseg_monai.evaluation.protocol import Protocol, ScoreResult
+from cellseg_monai.evaluation.protocol import ImageCounts, Protocol, ScoreResult
 from cellseg_monai.evaluation.result_table import read_row, table_rows
 from cellseg_monai.evaluation.summary_checks import OVER_WORDS, check_summary
 from cellseg_monai.faults import Fault
@@ -121,7 +123,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         evaluation: evaluation with at least one image.
     """
     protocol, curves = evaluation.protocol, [image.objects for image in evaluation.counts]
-    results = protocol.results(evaluation.counts)
+    by = positions_by_tag([image.tags for image in evaluation.images])
     return {
         "protocol": protocol.name,
         "measures": protocol.measures,
@@ -134,20 +136,37 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "true_objects": sum(image.true_objects for image in evaluation.counts),
         "predicted_objects": sum(image.predicted_objects for image in evaluation.counts),
         **({"foreground": evaluation.foreground} if protocol.counts_foreground else {}),
-        "scores": {
-            score.name: {
-                "value": results[score.name].value,
-                "interval_95": _interval(results[score.name]),
-                "over": score.over,
-            }
-            for score in protocol.scores
-        },
+        "scores": _scores(protocol, evaluation.counts),
+        **({"by": {tag: _by_value(evaluation, by_value) for tag, by_value in by.items()}} if by else {}),
         "iou": {
             "thresholds": list(protocol.thresholds),
             "matches": "greater than the threshold" if protocol.strict else "at least the threshold",
             "f1_mean": over_images(curves, "f1", "mean").tolist(),
             "f1_pooled": over_images(curves, "f1", "pooled").tolist(),
         },
+    }
+
+
+def _scores(protocol: Protocol, counts: Sequence[ImageCounts]) -> dict[str, Any]:
+    results = protocol.results(counts)
+    return {
+        score.name: {
+            "value": results[score.name].value,
+            "interval_95": _interval(results[score.name]),
+            "over": score.over,
+        }
+        for score in protocol.scores
+    }
+
+
+def _by_value(evaluation: Evaluation, by_value: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Return the scores of the images with each value of a tag."""
+    return {
+        value: {
+            "images": len(positions),
+            "scores": _scores(evaluation.protocol, [evaluation.counts[position] for position in positions]),
+        }
+        for value, positions in by_value.items()
     }
 
 

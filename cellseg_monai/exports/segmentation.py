@@ -46,6 +46,8 @@ class Segmentation:
         measures: for an image with one plane, the numbers behind the flags by name; see `quality.PlaneMeasures`.
         choice: for an image with one plane, how bundle and scale were chosen; see `inference.Pipeline.choice`. Empty if
             they were fixed.
+        image_classes: for an image with one plane, the probability of each class of the image by name; empty if the
+            network predicts none.
     """
 
     labels: Any
@@ -60,6 +62,7 @@ class Segmentation:
     flags: Sequence[Flag] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
     choice: Mapping[str, Any] = field(default_factory=dict)
+    image_classes: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:

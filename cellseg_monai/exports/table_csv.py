@@ -13,7 +13,7 @@ from cellseg_monai.spreadsheets import cell_text, read_rows, text_of_cell, writi
 
 __all__ = ["read", "write"]
 
-_TEXT = ("flags", "class")  # columns that hold no numbers
+_TEXT = ("flags", "class", "image_class")  # columns that hold no numbers
 _MEAN, _CLASS = "mean_", "mean_class_"
 
 

@@ -17,6 +17,7 @@ from cellseg_monai.decoding.maps import shape_of_maps
 from cellseg_monai.exports import Segmentation
 from cellseg_monai.inference.disk_array import DiskArray
 from cellseg_monai.inference.flagging import flagged
+from cellseg_monai.inference.image_class import classified_image
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tiled import predict_windows
@@ -71,7 +72,7 @@ def segment_large(
         label_in_blocks(maps, pipeline.postprocess, labels, block_px=_BLOCK_PX, scratch=parts, run=blocks.map)
         measured_maps = {map_name: maps[map_name] for map_name in pipeline.measured_maps}
         found = measured(labels, measured_maps, pixels, name=name, pixel_size_um=pixel_size_um, run=blocks.map)
-    return flagged(found, prepared, pipeline)
+    return flagged(classified_image(found, maps), prepared, pipeline)
 
 
 def _threads(pipeline: Pipeline) -> int:

@@ -32,6 +32,7 @@ class Done:
         flags: what is unusual about the image; see `quality.flags_of`.
         measures: for each plane, the numbers behind the flags by name; see `quality.PlaneMeasures`.
         choices: for each plane, how bundle and scale were chosen; see `Pipeline.choice`. Empty if they were fixed.
+        image_classes: for each plane, the probability of each class of the image by name; empty without such classes.
     """
 
     image: ImageFile
@@ -45,6 +46,7 @@ class Done:
     flags: tuple[Flag, ...] = ()
     measures: tuple[Mapping[str, float], ...] = ()
     choices: tuple[Mapping[str, Any], ...] = ()
+    image_classes: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from cellseg_monai.decoding import label_objects
 from cellseg_monai.exports import Segmentation
 from cellseg_monai.inference.flagging import flagged
+from cellseg_monai.inference.image_class import classified_image
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tiled import predict
@@ -93,7 +94,8 @@ def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmenta
     Returns:
         The objects, at the size of the original image, and the table of their measurements. In the table, `score` is
         the mean foreground probability over an object. With test-time augmentation, `agreement` is the mean share of
-        views that see foreground in the object. `flags` names what is unusual about the plane.
+        views that see foreground in the object. `flags` names what is unusual about the plane. `image_class` is the
+        class of the plane, if the network predicts one.
     """
     maps = pipeline.maps(logits)
     if plane.missing is not None:
@@ -108,7 +110,9 @@ def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmenta
         maps={name: _framed(maps[name], shape) for name in pipeline.measured_maps},
     )
     found = Segmentation(labels, table, plane.name, plane.pixels, plane.channel_names, plane.pixel_size_um)
-    return flagged(found, PreparedPixels(plane.prepared, plane.contrast, plane.missing), pipeline)
+    return flagged(
+        classified_image(found, maps), PreparedPixels(plane.prepared, plane.contrast, plane.missing), pipeline
+    )
 
 
 def _framed(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

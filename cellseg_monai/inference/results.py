@@ -69,6 +69,7 @@ class ImageResults:
         self._flags: list[Flag] = []
         self._measures: dict[tuple[int, ...], Mapping[str, float]] = {}
         self._choices: dict[tuple[int, ...], Mapping[str, Any]] = {}
+        self._image_classes: dict[tuple[int, ...], Mapping[str, float]] = {}
         self._tables: dict[tuple[int, ...], ObjectTable] = {}
         self._spool = LabelSpool(unfinished / _SPOOL, (*image.shape[:-3], *image.shape[-2:]))
 
@@ -98,6 +99,8 @@ class ImageResults:
             self._measures[place] = segmentation.measures
             if segmentation.choice:
                 self._choices[place] = segmentation.choice
+            if segmentation.image_classes:
+                self._image_classes[place] = segmentation.image_classes
             self._write(place, segmentation)
             return None if self._missing else self._done(self._move_into_place())
         except OSError as error:
@@ -183,4 +186,5 @@ class ImageResults:
             tuple(self._flags),
             tuple(self._measures[place] for place in self.planes),
             tuple(self._choices[place] for place in self.planes if place in self._choices),
+            tuple(self._image_classes[place] for place in self.planes if place in self._image_classes),
         )

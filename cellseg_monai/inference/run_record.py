@@ -119,6 +119,7 @@ class RunRecord:
             "flags": [_flag_entry(flag) for flag in outcome.flags],
             "measures": [_finite(measures) for measures in outcome.measures],
             **({"choices": [dict(choice) for choice in outcome.choices]} if outcome.choices else {}),
+            **({"image_classes": list(map(dict, outcome.image_classes))} if outcome.image_classes else {}),
         }
         files = entry["files"]
         earlier = self._images.get(key, {}).get("files", []) + self._left.pop(key, [])

@@ -12,10 +12,11 @@ import numpy as np
 from cellseg_monai._version import __version__
 from cellseg_monai.data import list_images
 from cellseg_monai.errors import DatasetError
-from cellseg_monai.evaluation import Evaluation, summary
+from cellseg_monai.evaluation import Evaluation, read_classes, summary
 from cellseg_monai.evaluation.figure import f1_figure
 from cellseg_monai.evaluation.results import OVER_WORDS
 from cellseg_monai.faults import Fault
+from cellseg_monai.report.class_part import class_part, tag_part
 from cellseg_monai.report.compared_image import INTENSITY, IOU, ComparedImage, compare_image, find_images
 from cellseg_monai.report.distributions import distribution_figure, medians
 from cellseg_monai.report.html import Cell, chart, escape, items, paragraph, table, text_cell
@@ -82,12 +83,16 @@ def write_report(
     ranks = {image.name: rank for rank, image in enumerate(ordered, start=1)}
     drawn = draw_overlays(chosen_overlays(ordered, overlays), ranks, evaluation.protocol, _ROOM_BYTES)
     run, notes = ("", []) if run_dir is None else run_part(Path(run_dir))
+    classes = {} if run_dir is None else read_classes(Path(run_dir) / "evaluation")
     all_faults = [*evaluation.faults, *faults]
     numbers = summary(evaluation)
+    by_tag = tag_part(numbers, classes)
     sections = [
         ("Scores", _scores(numbers, ordered)),
         *([("Not in this report", _faults(all_faults))] if all_faults else []),
         *([("Doubtful label images", _warnings(evaluation.warnings))] if evaluation.warnings else []),
+        *([("Classes", class_part(classes))] if classes else []),
+        *([("By tag", by_tag)] if by_tag else []),
         ("F1 over IoU", _f1(evaluation, numbers)),
         ("Sizes and intensities", _distributions(ordered)),
         *([("Run", run)] if run_dir is not None else []),

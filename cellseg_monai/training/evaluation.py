@@ -16,6 +16,7 @@ from monai.utils import CommonKeys
 
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.evaluation import EvaluatedImage, Evaluation, FilePair, format_results, read_summary, write_results
+from cellseg_monai.evaluation.by_tag import text_tags
 from cellseg_monai.evaluation.protocols import OWN
 from cellseg_monai.io import image_stem, write_labels
 
@@ -38,7 +39,8 @@ class EvaluationReport:
     as a mask, and `objects` and `truth` as label images.
 
     In addition to `about`, the summary holds the `threshold`, all `postprocess` settings, and `megapixels_per_second`,
-    the speed of the network including tiling, without reading and post-processing.
+    the speed of the network including tiling, without reading and post-processing. Where tags divide the images, it
+    also holds the scores of the images with each value of a tag.
 
     Args:
         output_dir: the run folder.
@@ -88,7 +90,8 @@ class EvaluationReport:
                 image=image.absolute(),
             )
             write_labels(files.prediction, objects, durable=False)
-            self._images[name] = EvaluatedImage(files, OWN.count(objects, truth, mask > 0))
+            counts = OWN.count(objects, truth, mask > 0)
+            self._images[name] = EvaluatedImage(files, counts, text_tags(item.get("tags", {})))
 
     def _unused_name(self, stem: str) -> str:
         """Return the stem, or the stem with a number if an image from another folder already uses it."""

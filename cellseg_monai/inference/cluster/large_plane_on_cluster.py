@@ -17,6 +17,7 @@ from cellseg_monai.exports import Segmentation
 from cellseg_monai.inference.cluster.remote_plane import RemotePipeline, RemotePlane, blend_block, predict_tiles
 from cellseg_monai.inference.cluster.workers import Cluster
 from cellseg_monai.inference.flagging import flagged
+from cellseg_monai.inference.image_class import classified_image
 from cellseg_monai.inference.large_plane import Progress, measured, prepared_windows
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.scouted import Chooser
@@ -110,7 +111,7 @@ class LargeOnCluster:
         labels.check_complete()
         measured_maps = {map_name: maps[map_name] for map_name in pipeline.measured_maps}
         found = measured(labels, measured_maps, pixels, name=name, pixel_size_um=pixel_size_um)
-        return flagged(found, prepared, pipeline)
+        return flagged(classified_image(found, maps), prepared, pipeline)
 
     def _maps(
         self, plane: RemotePlane, frame: _Frame, names: Sequence[str], progress: Progress | None
