@@ -217,7 +217,7 @@ def _image(seed: int, number: int, plate: _Plate, shape: tuple[int, int], share:
     image_seed = np.random.SeedSequence([seed, 2, number])
     if plate.kind == "nuclei":
         return nuclei(shape, seed=image_seed, diameter_px=plate.diameter_px, bits=plate.bits)
-    if plate.kind in ("shape", "texture"):
+    if plate.kind == "shape" or plate.kind == "texture":
         return two_kinds(
             shape, seed=image_seed, differ_in=plate.kind, share=share, diameter_px=plate.diameter_px, bits=plate.bits
         )

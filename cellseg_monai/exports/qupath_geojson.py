@@ -57,7 +57,7 @@ def _features(segmentation: Segmentation, place: dict[str, int]) -> Iterator[dic
         measurements = {name: value for name, value in values.items() if isfinite(value)}
         properties = {"objectType": "detection", "name": str(object_id), "measurements": measurements}
         if classifications:
-            properties["classification"] = classifications[table["class"][row]]
+            properties["classification"] = classifications[str(table["class"][row])]
         yield {"type": "Feature", "geometry": _geometry(polygons) | plane, "properties": properties}
 
 

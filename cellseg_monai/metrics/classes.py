@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -31,7 +31,8 @@ class _ClassScore(CountedScore):
     @property
     def confusion(self) -> np.ndarray:
         """The confusion matrix of all images since the last reset, K×K int64, with the true class along the rows."""
-        return np.asarray(self.counts().confusion.sum(axis=0), np.int64)
+        counts = cast("ClassCounts", self.counts())
+        return np.asarray(counts.confusion.sum(axis=0), np.int64)
 
     def _of_fields(self, fields: np.ndarray) -> Counts:
         return ClassCounts(fields.reshape(-1, self.classes, self.classes))

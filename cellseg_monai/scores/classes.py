@@ -65,7 +65,7 @@ class ClassCounts(Counts):
 
     def _or_one(self, numerator: np.ndarray, denominator: np.ndarray) -> float:
         quotient = np.divide(numerator, denominator, out=np.ones(np.shape(denominator)), where=denominator > 0)
-        return quotient if quotient.ndim else float(quotient)  # type: ignore[return-value]
+        return quotient if quotient.ndim else float(quotient)
 
 
 def _fractions(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -82,8 +82,8 @@ class ClassReport:
 
     def _count(self, evaluator: Engine) -> None:
         for item in evaluator.state.output:
-            pair = (torch.as_tensor(item[key]).numpy(force=True) for key in ("classified", "truly_classified"))
-            self._cells.append(cell_class_counts(*pair, len(self.cell_names)))
+            found, truth = (torch.as_tensor(item[key]).numpy(force=True) for key in ("classified", "truly_classified"))
+            self._cells.append(cell_class_counts(found, truth, len(self.cell_names)))
             seen, true = (int(item[key][0]) for key in ("image_class", "true_image_class"))
             self._images.append(image_class_counts(seen, true, len(self.image_names)))
             self._tags.append(dict(item.get("tags", {})))

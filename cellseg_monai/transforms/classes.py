@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from monai.transforms import Transform
 
-from cellseg_monai.data import cell_classes
+from cellseg_monai.data import Item, cell_classes
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.heads import Head
 from cellseg_monai.labels import UNKNOWN, class_image, measure_objects
@@ -44,10 +44,10 @@ class LoadClassesd(Transform):
         item = dict(data)
         labels = np.asarray(item[self.label_key])[0]
         original = item.pop(f"{self.label_key}_ids", None)  # of a label image whose ids were renumbered
-        source = {key: item.pop(key) for key in ("classes", "class_names") if key in item}
-        source |= {"tags": item.get("tags", {})}
+        source = cast("Item", dict(item))
+        item.pop("class_names", None)
         in_file = labels if original is None else np.concatenate([[0], original])[labels]
-        classes, faults = cell_classes(source, in_file, self.names, self.tag)  # type: ignore[arg-type]
+        classes, faults = cell_classes(source, in_file, self.names, self.tag)
         if faults:
             raise DatasetError(lines(f"{source['classes']}: wrong classes", *(message for _, message in faults)))
         if original is not None:
