@@ -4,8 +4,8 @@
 """
 
 from cellseg_monai.data.balance import balanced_weights
-from cellseg_monai.data.cell_classes import cell_classes
 from cellseg_monai.data.class_faults import check_classes
+from cellseg_monai.data.classes_of_cells import cell_classes
 from cellseg_monai.data.content_digest import items_digest
 from cellseg_monai.data.datalist import load_datalist, propose_datalist, write_datalist
 from cellseg_monai.data.items import calibration_items, image_items, section_items

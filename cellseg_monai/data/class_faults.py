@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.data.cell_classes import cell_classes, wrong_name
+from cellseg_monai.data.classes_of_cells import cell_classes, wrong_name
 from cellseg_monai.data.split import Item
 from cellseg_monai.data.tags import known_tags
 from cellseg_monai.errors import UnreadableImageError

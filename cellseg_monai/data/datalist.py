@@ -8,7 +8,7 @@ A datalist is a JSON file in the layout that MONAI uses:
      "test":       [...]}
 
 `label`, `group` and `tags` are optional. `cellseg_monai.data.tags` describes tags. `classes` and `class_names` say
-which class each cell has; see `cellseg_monai.data.cell_classes`.
+which class each cell has; see `cellseg_monai.data.classes_of_cells`.
 
 Paths are relative to the folder of the JSON file, with "/" as separator. They can lead out of that folder ("../") or be
 absolute, so a list can be stored with a run and still refer to a read-only data set. `write_datalist` writes relative

@@ -44,7 +44,8 @@ class Item(_Grouped, total=False):
     `image` is a path. `label` is the path of the label image, and is absent for an unlabelled image. All images with
     the same `group` must stay in one section. `tags` contains anything else that is known about the image, and is
     absent if nothing else is known; see `cellseg_monai.data.tags`. `classes` is the path of a table or an image with
-    the classes of the cells, and `class_names` names the classes in an image; see `cellseg_monai.data.cell_classes`.
+    the classes of the cells, and `class_names` names the classes in an image; see
+    `cellseg_monai.data.classes_of_cells`.
     """
 
     label: str

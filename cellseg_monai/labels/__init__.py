@@ -1,7 +1,6 @@
 """Label images: training targets, outlines and measurements of objects, without torch."""
 
 from cellseg_monai.labels.boundaries import touching_boundaries
-from cellseg_monai.labels.class_colours import class_colours
 from cellseg_monai.labels.crops import Crop, ObjectBoxes, crops_of_whole_objects, object_boxes
 from cellseg_monai.labels.measure import measure_objects
 from cellseg_monai.labels.object_classes import (
@@ -13,6 +12,7 @@ from cellseg_monai.labels.object_classes import (
 )
 from cellseg_monai.labels.object_table import ObjectTable, join_tables
 from cellseg_monai.labels.outlines import draw_outlines, inner_outlines, paint_classes, paint_outlines
+from cellseg_monai.labels.palette import class_colours
 from cellseg_monai.labels.polygons import Polygon, draw_polygons, object_polygons, trace_polygons
 from cellseg_monai.labels.relabel import relabel_sequential
 from cellseg_monai.labels.targets import (

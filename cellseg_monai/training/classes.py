@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,12 +14,19 @@ from ignite.engine import Engine, Events
 from cellseg_monai.evaluation import ClassEvaluation, format_classes, read_classes, write_classes
 from cellseg_monai.evaluation.class_figure import confusion_figure, picture_of_figure
 from cellseg_monai.heads import Head
-from cellseg_monai.metrics import CellClassScore, ImageClassScore
 from cellseg_monai.scores import ClassCounts, cell_class_counts, image_class_counts
 
 __all__ = ["ClassReport", "ConfusionPictures"]
 
 logger = logging.getLogger(__name__)
+
+
+class HasConfusion(Protocol):
+    """A metric of classes, such as `metrics.CellClassScore`."""
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """The confusion matrix of all images since the last reset."""
 
 
 class ConfusionPictures:
@@ -28,11 +35,11 @@ class ConfusionPictures:
     The pictures are left in `evaluator.state.pictures`, by name. Nothing is drawn where no class is known.
 
     Args:
-        scores: metrics of the same validation, for "cells", "images" or both.
+        scores: metrics of the same validation for "cells", "images" or both; see `metrics.CellClassScore`.
         head: the head in training, which names the classes.
     """
 
-    def __init__(self, scores: Mapping[str, CellClassScore | ImageClassScore], head: Head) -> None:
+    def __init__(self, scores: Mapping[str, HasConfusion], head: Head) -> None:
         self.scores = dict(scores)
         self.names = {"cells": head.class_names, "images": head.image_class_names}
 
