@@ -104,14 +104,18 @@ def try_sizes(
         ValueError: the image lacks a channel that the pipeline needs, or contains NaN.
     """
     plain = replace(pipeline, tta=False)
-    fits = []
+    fits: dict[float, Fit] = {}
+    at_scale: dict[float | None, Fit] = {}
     for diameter_px in diameters_px:
         try:
             settings = plain.preprocess.for_objects(diameter_px)
         except ValueError:  # the scale would be too extreme
             continue
-        fits.append(_fit(read, shape, replace(plain, preprocess=settings), diameter_px, channel_names))
-    return fits
+        if settings.zoom not in at_scale:  # sizes that differ little are tried at one scale
+            fit = _fit(read, shape, replace(plain, preprocess=settings), diameter_px, channel_names)
+            at_scale[settings.zoom] = fit
+        fits[diameter_px] = replace(at_scale[settings.zoom], tried_px=diameter_px)
+    return list(fits.values())
 
 
 def best_fit(fits: Sequence[Fit]) -> Fit | None:

@@ -19,6 +19,7 @@ from cellseg_monai.pixels.scale import (
     rescale_labels,
     rescaled_shape,
     shape_of_shorter_side,
+    zoom_for_objects,
     zoomed_shape,
 )
 from cellseg_monai.settings import read_settings, write_settings
@@ -129,7 +130,7 @@ class Preprocessing:
         return replace(self, pixel_size_um=None, shorter_side_px=None, zoom=zoom)
 
     def for_objects(self, diameter_px: float | None, *, dark: bool = False) -> Preprocessing:
-        """Return a copy of these settings for an image whose objects are known.
+        """Return a copy of these settings for an image whose objects are known; see `scale.zoom_for_objects`.
 
         Args:
             diameter_px: typical diameter of the objects, in pixels of the image; None or NaN to keep its size.
@@ -150,7 +151,7 @@ class Preprocessing:
                 f"got objects of {diameter_px:g} pixels in diameter for a network that was trained on images at their "
                 "own size; leave out the diameter"
             )
-        return replace(self.at_zoom(self.diameter_px / diameter_px), invert=invert)
+        return replace(self.at_zoom(zoom_for_objects(diameter_px, self.diameter_px)), invert=invert)
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> Preprocessing:

@@ -56,10 +56,10 @@ SHAPE = IMAGE.shape[1:]
 
 def test_objects_are_brought_to_the_size_of_the_bundle(pipeline):
     chosen = ScoutedPipelines(scout(3.0), {"nuclei": pipeline}).choose(read(IMAGE), SHAPE)
-    assert chosen.preprocess.zoom == pytest.approx(2)
+    assert chosen.preprocess.zoom == pytest.approx(1.4)
     assert not chosen.preprocess.invert
     assert chosen.doubts == ()
-    assert choice_text(chosen.choice()) == "nuclei in fluorescence, about 8 px → nuclei at 2×"
+    assert choice_text(chosen.choice()) == "nuclei in fluorescence, about 8 px → nuclei at 1.4×"
 
 
 def test_dark_objects_become_bright(pipeline):
@@ -170,7 +170,7 @@ class TestPlanes:
         return choose_for_planes(scouted, [read(plane) for plane in planes], (100, 100))
 
     def test_planes_that_agree_share_a_pipeline(self, pipeline):
-        assert self.chosen(pipeline, self.dark, self.dark, self.dark).preprocess.zoom == pytest.approx(2)
+        assert self.chosen(pipeline, self.dark, self.dark, self.dark).preprocess.zoom == pytest.approx(1.4)
 
     def test_planes_that_differ_do_not(self, pipeline):
         assert self.chosen(pipeline, self.dark, self.bright, self.dark) is None

@@ -34,9 +34,9 @@ def test_the_true_size_is_found_from_a_wrong_guess(pipeline, diameter_px, error)
 
 def test_a_window_of_a_large_image_is_enough(pipeline):
     """The window is where the nuclei are."""
-    picture = nuclei((192, 192), seed=3, diameter_px=20)
+    picture = nuclei((384, 384), seed=3, diameter_px=40)
     image = np.full((1, 2000, 1500), int(np.median(picture.image)), np.uint16)
-    image[0, :192, -192:] = picture.image
+    image[0, :384, -384:] = picture.image
     read_px = []
 
     def read(rows, columns):
@@ -44,9 +44,22 @@ def test_a_window_of_a_large_image_is_enough(pipeline):
         read_px.append(part.size)
         return part
 
-    best = best_fit(try_sizes(read, (2000, 1500), pipeline, [20.0]))
+    best = best_fit(try_sizes(read, (2000, 1500), pipeline, [40.0]))
     assert best.objects >= 3
-    assert max(read_px) <= (256 * 20 / 28 + 1) ** 2
+    assert max(read_px) <= (256 * 40 / 28 + 1) ** 2
+
+
+def test_sizes_that_need_the_same_scale_are_tried_once(pipeline):
+    image = nuclei((96, 96), seed=3, diameter_px=28).image[np.newaxis]
+    reads = []
+
+    def read(rows, columns):
+        reads.append(rows)
+        return image[:, rows, columns]
+
+    fits = try_sizes(read, (96, 96), pipeline, [24.0, 28.0, 33.0])
+    assert [fit.tried_px for fit in fits] == [24.0, 28.0, 33.0]
+    assert len({fit.found_px for fit in fits}) == len(reads) == 1
 
 
 def test_nothing_fits_an_empty_image_and_extreme_sizes_are_left_out(pipeline):
