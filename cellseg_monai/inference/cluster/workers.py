@@ -255,7 +255,7 @@ def _connected(server: Any, within_s: float, **options: Any) -> Client:
         if hasattr(client, "status"):
             client.close()
         raise
-    return client  # type: ignore[no-any-return]
+    return client
 
 
 @contextmanager
