@@ -11,14 +11,28 @@ from cellseg_monai.flag import Flag
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.scouting import KINDS, Sighting
 
-__all__ = ["check_choice", "choice_of", "choice_text", "doubts_of_choice", "settings_of_choice", "sighting_of_choice"]
+__all__ = [
+    "check_choice",
+    "choice_of",
+    "choice_text",
+    "doubts_of_choice",
+    "of_channel",
+    "settings_of_choice",
+    "sighting_of_choice",
+]
 
 _NUMBERS = ("probability", "diameter_px", "spread", "dark")
 _SEVERITIES = ("note", "warning", "serious")
 
 
 def choice_of(
-    bundle: str, sighting: Sighting, preprocess: Preprocessing, doubts: Sequence[Flag] = (), tried: int = 0
+    bundle: str,
+    sighting: Sighting,
+    preprocess: Preprocessing,
+    doubts: Sequence[Flag] = (),
+    *,
+    tried: int = 0,
+    given_px: float | None = None,
 ) -> dict[str, Any]:
     """Return how the pipeline of an image was chosen, as a dictionary for `run.json`.
 
@@ -28,6 +42,7 @@ def choice_of(
         preprocess: how the image is prepared.
         doubts: what is doubtful about the choice.
         tried: number of sizes that were tried on a window of the image.
+        given_px: diameter of the objects that the user gave, in pixels of the image, if it was used.
     """
     return {
         "bundle": bundle,
@@ -38,7 +53,9 @@ def choice_of(
         "dark": round(sighting.dark, 3),
         "zoom": preprocess.zoom,
         "invert": preprocess.invert,
+        **({} if sighting.channel is None else {"channel": sighting.channel}),
         **({"tried": tried} if tried else {}),
+        **({} if given_px is None else {"given_px": given_px}),
         **(
             {"doubts": [{"kind": flag.kind, "severity": flag.severity, "reason": flag.reason} for flag in doubts]}
             if doubts
@@ -61,10 +78,13 @@ def choice_text(choice: Mapping[str, Any]) -> str:
     """
     scale = "" if choice["zoom"] is None else f" at {choice['zoom']:.2g}×"
     inverted = ", inverted" if choice["invert"] else ""
+    channel = f", channel {choice['channel']}" if "channel" in choice else ""
     tried = f" (tried {choice['tried']} sizes)" if choice.get("tried") else ""
     doubts = "".join(f"; {doubt['kind']}" for doubt in choice.get("doubts", ()))
-    seen = f"{KINDS[choice['kind']].text}, about {choice['diameter_px']:.0f} px{tried}"
-    return f"{seen} → {choice['bundle']}{scale}{inverted}{doubts}"
+    size = f"about {choice['diameter_px']:.0f} px{tried}"
+    if "given_px" in choice:
+        size = f"given as {choice['given_px']:g} px (seen: {size})"
+    return f"{KINDS[choice['kind']].text}, {size} → {choice['bundle']}{scale}{inverted}{channel}{doubts}"
 
 
 def sighting_of_choice(choice: Mapping[str, Any]) -> Sighting:
@@ -75,6 +95,7 @@ def sighting_of_choice(choice: Mapping[str, Any]) -> Sighting:
         diameter_px=choice["diameter_px"],
         spread=choice["spread"],
         dark=choice["dark"],
+        channel=choice.get("channel"),
     )
 
 
@@ -93,7 +114,12 @@ def settings_of_choice(preprocess: Preprocessing, choice: Mapping[str, Any]) -> 
     if not choice:
         return preprocess
     scaled = preprocess if choice["zoom"] is None else preprocess.at_zoom(choice["zoom"])
-    return replace(scaled, invert=choice["invert"])
+    return of_channel(replace(scaled, invert=choice["invert"]), choice.get("channel"))
+
+
+def of_channel(preprocess: Preprocessing, channel: str | None) -> Preprocessing:
+    """Return the preparation of an image of which only one channel counts, for a network that takes grey images."""
+    return preprocess if channel is None or preprocess.channels != "grey" else replace(preprocess, channels=(channel,))
 
 
 def check_choice(choice: object) -> None:
@@ -105,12 +131,15 @@ def check_choice(choice: object) -> None:
     if not isinstance(choice, dict):
         raise ValueError(f"a choice is {choice!r}, expected an object")
     zoom, tried, doubts = choice.get("zoom"), choice.get("tried", 0), choice.get("doubts", [])
+    given_px, channel = choice.get("given_px", 1), choice.get("channel", "")
     are_valid = {
         "bundle": isinstance(choice.get("bundle"), str),
         "kind": choice.get("kind") in KINDS,
         **{name: _is_number(choice.get(name)) for name in _NUMBERS},
         "zoom": zoom is None or (_is_number(zoom) and zoom > 0),
         "invert": isinstance(choice.get("invert"), bool),
+        "given_px": _is_number(given_px) and given_px > 0,
+        "channel": isinstance(channel, str),
         "tried": type(tried) is int and tried >= 0,
         "doubts": isinstance(doubts, list) and all(map(_is_doubt, doubts)),
     }

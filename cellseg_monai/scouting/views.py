@@ -21,7 +21,9 @@ _CONTRAST_ROWS = 4  # rows of a window that tell its contrast
 _CUT_OFF = 0.15  # share of a window that may lie beyond a view of the whole image
 _SAMPLE_PX = 2**15  # pixels that give the range of intensities
 _PERCENTILES = (0.5, 99.5)
-_FLAT = 0.85  # share of equal neighbours above which areas have a single value, as in `quality.flags`
+_FLAT = 0.85  # share of equal neighbours above which areas have a single value
+_FEW = 3  # up to this many values, an image is a mask
+_STEP = 1.5  # median step between areas, in levels, above which the areas are drawn, and not due to coarse levels
 
 Read = Callable[[slice, slice], np.ndarray]
 """A function that returns the C×Y×X pixels in the given rows and columns, with one or three channels."""
@@ -88,7 +90,8 @@ def intensity_range(read: Read, shape: tuple[int, int]) -> tuple[float, float]:
 def is_flat(views: Sequence[View]) -> bool:
     """Return True if views consist of areas of a single value, like constant pictures, masks and drawings.
 
-    No camera gives such images. Only the views with the highest resolution are judged.
+    No camera gives such images. An image that was stored with few levels has such areas, too, but there, neighbouring
+    areas differ by a single level. Only the views with the highest resolution are judged.
 
     Args:
         views: views of one image, from `views_of`.
@@ -98,7 +101,13 @@ def is_flat(views: Sequence[View]) -> bool:
     is_bright = pixels[..., 1:] > 0
     is_equal = is_bright & (pixels[..., 1:] == pixels[..., :-1])
     counts = is_bright.sum(axis=(0, 2, 3))
-    return bool((is_equal.sum(axis=(0, 2, 3)) >= _FLAT * counts).all())
+    if not (is_equal.sum(axis=(0, 2, 3)) >= _FLAT * counts).all():
+        return False
+    levels = np.unique(pixels)
+    if len(levels) <= _FEW:
+        return True
+    steps = np.abs(np.diff(pixels, axis=-1))
+    return float(np.median(steps[steps > 0])) > _STEP * float(np.diff(levels).min())
 
 
 def _windows(read: Read, shape: tuple[int, int], side: int, most: int) -> list[tuple[slice, slice]]:
