@@ -114,15 +114,15 @@ def _of_all_kinds(
     names = bundles_of_kinds()
     usable = [name for name in names if has_weights(name)] or names[:1]  # the first then says what it lacks
     pipelines: dict[str, Pipeline] = {}
-    misfit = None
+    misfits = []
     for name in usable:
         try:
             pipelines[name] = load_one(replace(options, bundle=name), batch, check)
         except ChannelCountError as error:
-            misfit = error
+            misfits.append(error)
             continue
         # One precision for all, so that the choice of bundle is the only difference.
         options = replace(options, amp=pipelines[name].precision == "bfloat16")
-    if misfit is not None and not pipelines:
-        raise misfit
+    if misfits and not pipelines:
+        raise ValueError("; ".join(dict.fromkeys(map(str, misfits))))
     return pipelines
