@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 
 from cellseg_monai.pixels import PreparedWindows, Preprocessing, find_margins, prepare_and_measure
+from cellseg_monai.pixels.margins import glimpsed_margins
 
 SHAPE = (90, 120)
 WHOLE = (slice(0, 90), slice(0, 120))
@@ -95,3 +96,32 @@ def test_a_margin_has_to_lack_data_in_each_channel():
 
 def test_a_tiny_image_has_no_margins():
     assert find_margins(lambda rows, columns: np.zeros((1, 2, 9))[:, rows, columns], (2, 9)) is None
+
+
+def test_the_box_of_the_data_is_known():
+    inner = (ROWS >= 9) & (ROWS < 80) & (COLUMNS >= 4) & (COLUMNS < 100)
+    assert found(np.where(inner, field(), 0)).box == (slice(9, 80), slice(4, 100))
+
+
+class TestGlimpsed:
+    shape = (700, 1100)
+    rows, columns = np.mgrid[:700, :1100]
+    noise = np.random.default_rng(0).normal(400, 12, shape)
+
+    def glimpsed(self, missing):
+        image = np.where(missing, 0, self.noise)[np.newaxis]
+        return glimpsed_margins(lambda rows, columns: image[:, rows, columns], self.shape)
+
+    @pytest.mark.parametrize("name", ["stripes", "corners", "a round field"])
+    def test_all_of_a_margin_and_little_else_counts(self, name):
+        missing = {
+            "stripes": (self.rows < 40) | (self.columns >= 1000),
+            "corners": (self.rows + 0.4 * self.columns < 200) | (self.rows - 0.4 * self.columns > 500),
+            "a round field": np.hypot(self.rows - 350, self.columns - 550) > 340,
+        }[name]
+        seen = self.glimpsed(missing)(slice(0, 700), slice(0, 1100))
+        assert seen[missing].all()
+        assert seen[~missing].mean() < 0.05
+
+    def test_an_image_that_has_data_everywhere_has_no_margins(self):
+        assert self.glimpsed(self.rows < 0) is None
