@@ -6,6 +6,7 @@ and the background could look like cells.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +22,14 @@ _LEAST_SHARE = 0.5  # of the shorter side of the image, in pixels: half a row is
 _LEAST_GAP = 0.02  # distance of the margin's value from those of the data, as a share of their range
 _PERCENTILES = (0.5, 50.0, 99.5)
 _MOST_VALUE = 0.01  # share of the data that may have the margin's value
-_LEAST_DATA, _LEAST_VALUES = 0.2, 8  # smallest share of an image with data, and number of values in them
+_LEAST_VALUES = 8  # number of values in the data
+_LEAST_DATA = 0.2  # share of an image with data above which they are no object, whatever their shape
+# Below it, data are a field of view if they are a rectangle, or round and larger than objects.
+_RECTANGLE, _ROUND = 0.95, 0.7  # least share of the box around the data that they fill
+_LEAST_SIDES_PX = 64, 256  # least sides of the box
 _SAMPLED_ROWS = 64
 _BLOCK_PX = 2**20  # pixels of a mask that are held in memory at a time
-_GLIMPSED = (32, 512)  # rows and columns of an image that are read for a glimpse
+_GLIMPSED = (64, 512)  # rows and columns of an image that are read for a glimpse
 
 Read = Callable[[slice, slice], np.ndarray]
 """A function that returns the C×Y×X pixels in the given rows and columns."""
@@ -97,7 +102,8 @@ def find_margins(read: Read, shape: tuple[int, int], windows: Iterable[Box] | No
     A margin consists of pixels that all have the lowest or the highest value of the border in every channel, and that a
     straight line of such pixels along a row or a column joins to the border. It counts if it is larger than half a row,
     and if its value is rare among the other pixels and well outside their range. A dark or flat background is therefore
-    no margin.
+    no margin. If less than a fifth of the image is left, it must look like a field of view and not like an object: a
+    rectangle, or round and at least 256 pixels high and wide.
 
     Args:
         read: see `Read`.
@@ -114,9 +120,14 @@ def find_margins(read: Read, shape: tuple[int, int], windows: Iterable[Box] | No
     array([[ True,  True,  True],
            [False, False, False]])
     """
-    covering = list(windows or [(slice(0, shape[0]), slice(0, shape[1]))])
+    return _found(read, shape, windows or [(slice(0, shape[0]), slice(0, shape[1]))])
+
+
+def _found(read: Read, shape: tuple[int, int], windows: Iterable[Box], step: float = 1.0) -> Margins | None:
+    """Return the margins of an image of which every so many pixels are known along an axis, on average."""
+    covering = list(windows)
     for value in _values_of_border(read, shape):
-        margins = _accepted(_joined_to_border(read, shape, covering, value), read, shape, value)
+        margins = _accepted(_joined_to_border(read, shape, covering, value), read, value, step)
         if margins is not None:
             return margins
     return None
@@ -143,7 +154,9 @@ def glimpsed_margins(read: Read, shape: tuple[int, int]) -> Margins | None:
         lines = [read(slice(row, row + 1), window)[:, :, picked - picked[0]] for row in down[rows].tolist()]
         return np.concatenate(lines, axis=1)
 
-    found = find_margins(thinned, (len(down), len(across)))
+    known = len(down), len(across)
+    step = math.sqrt(math.prod(shape) / math.prod(known))
+    found = _found(thinned, known, [(slice(0, known[0]), slice(0, known[1]))], step)
     if found is None:
         return None
     left, right = _between_lines(found.left, found.right, down, across, shape)
@@ -207,19 +220,21 @@ def _values_of_border(read: Read, shape: tuple[int, int]) -> list[np.ndarray]:
     return [value for value in extremes if (border == value[:, np.newaxis]).all(axis=0).sum() >= least]
 
 
-def _accepted(margins: Margins, read: Read, shape: tuple[int, int], value: np.ndarray) -> Margins | None:
+def _accepted(margins: Margins, read: Read, value: np.ndarray, step: float) -> Margins | None:
     """Return the margins with the median of the data, or None if they are too small or not unlike the data."""
-    rows = np.unique(np.linspace(0, shape[0] - 1, _SAMPLED_ROWS).astype(int)).tolist()
-    across = slice(0, shape[1])
+    height, width = len(margins.left), len(margins.top)
+    share = margins.share
+    if share * height * width < _LEAST_SHARE * min(height, width) or not _may_be_a_field(margins, share, step):
+        return None
+    box, across = margins.box[0], slice(0, width)
+    rows = np.unique(np.linspace(box.start, box.stop - 1, _SAMPLED_ROWS).astype(int)).tolist()
     lines = [slice(row, row + 1) for row in rows]
     data = np.concatenate([read(line, across)[:, 0, ~margins(line, across)[0]] for line in lines], axis=1)
-    share = margins.share
-    if share * shape[0] * shape[1] < _LEAST_SHARE * min(shape) or share > 1 - _LEAST_DATA or not data.size:
-        return None
     # Objects on a flat background have its value between them, and drawings have few values.
     is_value = (data == value[:, np.newaxis]).all(axis=0)
     if is_value.mean() > _MOST_VALUE or max(len(np.unique(channel)) for channel in data) < _LEAST_VALUES:
         return None
+    data = data[:, ~is_value]  # such as saturated pixels in a white margin
     low, middle, high = np.percentile(data.astype(np.float64), _PERCENTILES, axis=1)
     gap = np.maximum(low - value, value - high)
     if not (gap >= _LEAST_GAP * np.maximum(high - low, 1e-9)).any():
@@ -227,3 +242,21 @@ def _accepted(margins: Margins, read: Read, shape: tuple[int, int], value: np.nd
     if data.dtype.kind in "biu":
         middle = np.round(middle)
     return Margins(margins.left, margins.right, margins.top, margins.bottom, middle)
+
+
+def _may_be_a_field(margins: Margins, share: float, step: float) -> bool:
+    """Return True if what is left within margins is large or has the shape of a field of view.
+
+    Args:
+        margins: the margins.
+        share: share of the image that they cover.
+        step: distance of known pixels along an axis.
+    """
+    if share >= 1:
+        return False
+    if share <= 1 - _LEAST_DATA:
+        return True
+    sides = [axis.stop - axis.start for axis in margins.box]
+    filled = (1 - share) * len(margins.left) * len(margins.top) / math.prod(sides)
+    least = _LEAST_SIDES_PX[0] if filled >= _RECTANGLE else _LEAST_SIDES_PX[1]
+    return filled >= _ROUND and min(sides) * step >= least
