@@ -43,7 +43,7 @@ def look(
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: the image cannot be read, its axes are unknown, or it has several channels that are not red, green
+        ValueError: the image cannot be read or contains NaN, its axes are unknown, or it has several channels that are not red, green
             and blue, and `channels` is None.
         CheckpointError: the scout has no weights.
     """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellseg_monai.pixels import select_channels
+from cellseg_monai.pixels.normalise import check_finite
 from cellseg_monai.scouting.certainty import AS_IT_IS, Certainty
 from cellseg_monai.scouting.sighting import Sighting, sighting_of
 from cellseg_monai.scouting.views import Read, is_flat, views_of
@@ -49,11 +50,16 @@ class Scout:
                 grey or colour image.
 
         Raises:
-            ValueError: the image has several channels that are not red, green and blue, and `channels` is None.
+            ValueError: the image contains NaN where the scout looks; or it has several channels that are not red, green
+                and blue, and `channels` is None.
         """
 
         def visible(rows: slice, columns: slice) -> np.ndarray:
-            return visible_channels(read(rows, columns), channel_names, channels)
+            seen = visible_channels(read(rows, columns), channel_names, channels)
+            if seen.dtype.kind == "f":
+                for channel in seen:
+                    check_finite(channel)
+            return seen
 
         views = views_of(visible, shape)
         answers = self.network(np.stack([view.pixels for view in views]))
