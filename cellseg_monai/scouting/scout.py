@@ -11,7 +11,7 @@ from cellseg_monai.pixels import select_channels
 from cellseg_monai.pixels.normalise import check_finite
 from cellseg_monai.scouting.certainty import AS_IT_IS, Certainty
 from cellseg_monai.scouting.sighting import Sighting, sighting_of
-from cellseg_monai.scouting.views import Read, is_flat, views_of
+from cellseg_monai.scouting.views import Read, is_flat, is_tiny, views_of
 
 __all__ = ["Scout", "visible_channels"]
 
@@ -42,6 +42,9 @@ class Scout:
     ) -> Sighting:
         """Return what an image shows.
 
+        An image of which less than 32 pixels in height or width have data, or that consists of areas of a single value,
+        shows none of the known kinds.
+
         Args:
             read: function that returns the C×Y×X pixels in the given rows and columns.
             shape: (Y, X) of the image.
@@ -64,7 +67,7 @@ class Scout:
         views = views_of(visible, shape)
         answers = self.network(np.stack([view.pixels for view in views]))
         sighting = sighting_of(answers, [view.factor for view in views], self.certainty)
-        return sighting.as_none() if is_flat(views) else sighting
+        return sighting.as_none() if is_tiny(views) or is_flat(views) else sighting
 
 
 def visible_channels(

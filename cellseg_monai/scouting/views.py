@@ -12,7 +12,7 @@ from cellseg_monai.boxes import Box
 from cellseg_monai.pixels import Margins, find_margins
 from cellseg_monai.pixels.margins import glimpsed_margins
 
-__all__ = ["FACTORS", "SIDE_PX", "View", "intensity_range", "is_flat", "shrunk", "views_of"]
+__all__ = ["FACTORS", "SIDE_PX", "View", "intensity_range", "is_flat", "is_tiny", "shrunk", "views_of"]
 
 SIDE_PX = 160
 """Side of a view, in pixels of the view."""
@@ -21,6 +21,7 @@ FACTORS = (1, 2, 4, 8)
 """Numbers of image pixels along the side of a pixel of a view."""
 
 _PLACES = (2, 1)  # views at the resolution of the image, and at each lower one at which one does not show all of it
+_LEAST_SIDE_PX = 32  # smaller images tell next to nothing
 _CONTRAST_ROWS = 4  # rows of a window that tell its contrast
 _CUT_OFF = 0.15  # share of a window that may lie beyond a view of the whole image
 _SAMPLE_PX = 2**15  # pixels that give the range of intensities
@@ -146,6 +147,16 @@ def is_flat(views: Sequence[View]) -> bool:
     is_equal = is_bright & (pixels[..., 1:] == pixels[..., :-1])
     counts = is_bright.sum(axis=(0, 2, 3))
     return bool((is_equal.sum(axis=(0, 2, 3)) >= _FLAT * counts).all())
+
+
+def is_tiny(views: Sequence[View]) -> bool:
+    """Return True if the part of an image that has data is too small to tell what it shows.
+
+    Args:
+        views: views of one image, from `views_of`.
+    """
+    rows, columns = views[0].rows, views[0].columns  # of all data, unless they are larger than a view
+    return min(rows.stop - rows.start, columns.stop - columns.start) < _LEAST_SIDE_PX
 
 
 def _windows(read: Read, box: Box, side: int, most: int) -> list[Box]:

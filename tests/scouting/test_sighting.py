@@ -69,6 +69,21 @@ class TestScout:
         with pytest.raises(ValueError, match="3 channels"):
             self.scout.look(read_of(image), (40, 50))
 
+    @pytest.mark.parametrize(
+        ("shape", "kind"),
+        [((1, 900), "none"), ((8, 8), "none"), ((400, 31), "none"), ((32, 32), "stained_nuclei")],
+        ids=str,
+    )
+    def test_a_tiny_image_shows_no_kind(self, shape, kind):
+        scout = Scout(lambda views: np.array([answer(kind="stained_nuclei")] * len(views)), "1", "")
+        noise = np.random.default_rng(0).normal(100, 9, (1, *shape))
+        for image in (noise, np.pad(noise, ((0, 0), (0, 3), (2, 0)))):
+            seen = scout.look(read_of(image), image.shape[1:])
+            assert seen.kind == kind
+            assert seen.probability > 0.95
+            assert sum(seen.probabilities.values()) == pytest.approx(1)
+            assert seen.nearest_bundle(["nuclei", "nuclei_tissue"]) == "nuclei_tissue"
+
     @pytest.mark.parametrize("value", [np.nan, np.inf, 1e39], ids=str)
     @pytest.mark.parametrize("place", [(0, 0), (17, 23)], ids=["in a corner", "inside"])
     def test_values_that_are_no_numbers_are_refused_as_by_segmenting(self, value, place):
