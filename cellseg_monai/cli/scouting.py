@@ -54,7 +54,7 @@ def scout(
     from cellseg_monai.scouting import json_of_looks, write_looks
 
     named = None if channels is None else tuple(channels_from_text(channels))
-    options = SegmentOptions(channels=named, axes=axes, pixel_size=pixel_size, checkpoint=checkpoint)
+    options = SegmentOptions(bundle="scout", channels=named, axes=axes, pixel_size=pixel_size, checkpoint=checkpoint)
     if output is not None:
         _check_output(Path(output))
     images, faults = find_images(inputs)

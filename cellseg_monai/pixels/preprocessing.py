@@ -232,19 +232,22 @@ def prepare_and_measure(
         chosen = inverted(chosen)
     whole = slice(0, chosen.shape[1]), slice(0, chosen.shape[2])
     margins = find_margins(lambda rows, columns: chosen[:, rows, columns], chosen.shape[1:])
+    box = whole
     if margins is not None:
-        chosen = margins.filled(chosen, *whole)
-    normalised, ranges = normalise_and_measure(
-        chosen,
+        box, chosen = margins.box, margins.filled(chosen, *whole)
+    part, ranges = normalise_and_measure(
+        chosen[:, box[0], box[1]],
         settings.lower_percentile,
         settings.upper_percentile,
         clip=settings.clip,
         noise_floor=settings.noise_floor,
     )
-    shape = (normalised.shape[1], normalised.shape[2])
-    missing = None
+    shape = (chosen.shape[1], chosen.shape[2])
+    normalised, missing = part, None
     if margins is not None:
         missing = margins(*whole)
+        normalised = np.zeros(chosen.shape, np.float32)
+        normalised[:, box[0], box[1]] = part
         normalised[:, missing] = 0
     to = prepared_shape(shape, settings, pixel_size_um=pixel_size_um)
     return Prepared(

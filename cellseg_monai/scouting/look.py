@@ -135,7 +135,7 @@ def _middling(sightings: Sequence[Sighting]) -> tuple[Sighting, tuple[Flag, ...]
 
 def json_of_looks(looks: Sequence[Look]) -> str:
     """Return what is seen in images as JSON: a list with an object for each image."""
-    return json.dumps([look.to_mapping() for look in looks], indent=2)
+    return json.dumps([look.to_mapping() for look in looks], indent=2, allow_nan=False)
 
 
 def write_looks(path: Path, looks: Sequence[Look]) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cellseg_monai.pixels import brightest_channel_of_one_hue, select_channels
+from cellseg_monai.pixels.normalise import check_finite
 from cellseg_monai.scouting.certainty import AS_IT_IS, Certainty
 from cellseg_monai.scouting.sighting import Sighting, sighting_of
-from cellseg_monai.scouting.views import Read, is_flat, views_of
+from cellseg_monai.scouting.views import Read, is_flat, is_tiny, views_of
 
 __all__ = ["Scout", "visible_channels"]
 
@@ -43,6 +44,9 @@ class Scout:
     ) -> Sighting:
         """Return what an image shows.
 
+        An image of which less than 32 pixels in height or width have data, or that consists of areas of a single value,
+        shows none of the known kinds.
+
         Args:
             read: function that returns the C×Y×X pixels in the given rows and columns.
             shape: (Y, X) of the image.
@@ -52,19 +56,24 @@ class Scout:
                 as if it were grey.
 
         Raises:
-            ValueError: the image has several channels that are not red, green and blue, and `channels` is None.
+            ValueError: the image contains NaN where the scout looks; or it has several channels that are not red, green
+                and blue, and `channels` is None.
         """
         channel = _channel_of_one_hue(read, shape, channel_names, channels)
         looked_at = channels if channel is None else (channel,)
 
         def visible(rows: slice, columns: slice) -> np.ndarray:
-            return visible_channels(read(rows, columns), channel_names, looked_at)
+            seen = visible_channels(read(rows, columns), channel_names, looked_at)
+            if seen.dtype.kind == "f":
+                for values in seen:
+                    check_finite(values)
+            return seen
 
         views = views_of(visible, shape)
         answers = self.network(np.stack([view.pixels for view in views]))
         sighting = sighting_of(answers, [view.factor for view in views], self.certainty)
         sighting = replace(sighting, channel=channel)
-        return sighting.as_none() if is_flat(views) else sighting
+        return sighting.as_none() if is_tiny(views) or is_flat(views) else sighting
 
 
 def _channel_of_one_hue(

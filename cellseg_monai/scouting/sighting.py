@@ -18,6 +18,8 @@ OUTPUTS = ("log2_diameter", "log_variance", "dark", *KINDS)
 of the view, the logarithm of the variance of that number, the logit of dark objects, and a logit for each kind."""
 
 _LOG_VARIANCES = (-6.0, 3.0)
+# Factor for the probabilities of all kinds in an image that shows none of them.
+_HARDLY = 1e-3
 # Largest ratio between the diameters in planes of a stack that are treated alike.
 _ALIKE = 1.3
 
@@ -59,8 +61,13 @@ class Sighting:
         return self.diameter_px / factor, self.diameter_px * factor
 
     def as_none(self) -> Sighting:
-        """Return the same sighting for an image that certainly shows none of the known kinds."""
-        return replace(self, kind=NONE, probabilities={kind: float(kind == NONE) for kind in KINDS})
+        """Return the same sighting for an image that almost certainly shows none of the known kinds.
+
+        The order of the others remains, because the image may be segmented by the bundle of the likeliest.
+        """
+        others = {kind: _HARDLY * value for kind, value in self.probabilities.items() if kind != NONE}
+        probabilities = {kind: others.get(kind, 1 - sum(others.values())) for kind in KINDS}
+        return replace(self, kind=NONE, probabilities=probabilities)
 
     def nearest_bundle(self, bundles: Collection[str]) -> str | None:
         """Return the bundle for the likeliest kind that has one of the given bundles, or None if no kind has.

@@ -56,6 +56,18 @@ def test_stacks_and_channels_are_looked_at_as_segment_does(cellseg, tmp_path, we
     assert seen["kind"] == "fluorescence_nuclei"
 
 
+def test_an_image_with_nan_is_a_fault_in_the_words_of_segment(cellseg, tmp_path, weights):
+    image = cells().astype(np.float32)
+    image[:9] = np.nan
+    np.save(tmp_path / "a.npy", image)
+    ran = cellseg("scout", tmp_path / "a.npy", "--checkpoint", weights, "--json")
+    assert (ran.code, json.loads(ran.out)) == (1, [])
+    (error,) = ran.errors
+    assert f"{tmp_path / 'a.npy'}: 864 of 9216 values are NaN" in error
+    with pytest.raises(ValueError, match="864 of 9216 values are NaN"):
+        cellseg_monai.look(image, checkpoint=weights)
+
+
 def test_weights_of_another_bundle_are_refused(cellseg, images):
     from cellseg_monai.bundle import find_bundle
 

@@ -73,6 +73,12 @@ def test_table_and_json_say_the_same(tmp_path):
         assert sum(values[f"probability_{kind}"] for kind in KINDS) == pytest.approx(1, abs=1e-3)
 
 
+def test_numbers_that_json_does_not_know_are_not_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_looks(tmp_path / "seen.json", [look_of("a.tif", [seen(diameter_px=np.nan)], {})])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_scores_are_shares_of_the_images_that_they_cover():
     images = [
         Compared(seen(diameter_px=10.0), "fluorescence_nuclei", 10.5, False),  # all right

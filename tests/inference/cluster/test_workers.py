@@ -175,6 +175,16 @@ def test_files_equal_those_of_a_single_process(cluster, image, tmp_path, changes
     assert [sum(seen), sum(seen_alone)] == pytest.approx([1, 1])
 
 
+def test_a_plane_without_objects_has_an_empty_table(cluster, tmp_path):
+    path = tmp_path / "dark.tif"
+    tifffile.imwrite(path, np.zeros((300, 420), np.uint8))
+    pipeline = replace(Load()(), preprocess=Preprocessing(noise_floor=0, zoom=0.5))
+    alone = run(job_of(pipeline, tmp_path / "alone"), path)
+    shared = run(mapped(cluster, pipeline, tmp_path / "shared"), path)
+    assert shared.objects == alone.objects == 0
+    assert results(tmp_path / "shared") == results(tmp_path / "alone")
+
+
 SLOW = pytest.mark.slow
 
 
