@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from cellseg_monai.flag import Flag
 from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.quality import FLAGS
 from cellseg_monai.scouting import KINDS, Sighting
+from cellseg_monai.scouting.suited import of_channel
 
 __all__ = [
     "check_choice",
     "choice_of",
     "choice_text",
+    "choices_text",
     "doubts_of_choice",
-    "of_channel",
     "settings_of_choice",
     "sighting_of_choice",
 ]
@@ -87,6 +89,41 @@ def choice_text(choice: Mapping[str, Any]) -> str:
     return f"{KINDS[choice['kind']].text}, {size} → {choice['bundle']}{scale}{inverted}{channel}{doubts}"
 
 
+def choices_text(choices: Sequence[Mapping[str, Any]]) -> str:
+    """Describe how the pipelines of the planes of an image were chosen, in one line.
+
+    Args:
+        choices: one from `choice_of` for each plane; at least one.
+
+    >>> small = {"kind": "fluorescence_nuclei", "diameter_px": 8, "bundle": "nuclei", "zoom": 2.5, "invert": False}
+    >>> choices_text([small, {**small, "diameter_px": 32.2, "zoom": None, "tried": 4}])
+    '2 planes differ: nuclei in fluorescence, about 8 to 32 px (tried sizes in 1) → nuclei at 1 to 2.5×'
+    """
+    if len(set(map(choice_text, choices))) == 1:
+        return choice_text(choices[0])
+    kinds = _listed(KINDS[choice["kind"]].text for choice in choices)
+    sizes = _range(sorted(choice["diameter_px"] for choice in choices), ".0f")
+    tried, inverted = (sum(bool(choice.get(name)) for choice in choices) for name in ("tried", "invert"))
+    zooms = sorted({1.0 if choice["zoom"] is None else choice["zoom"] for choice in choices})
+    scale = "" if all(choice["zoom"] is None for choice in choices) else f" at {_range(zooms, '.2g')}×"
+    doubts = [doubt["kind"] for choice in choices for doubt in choice.get("doubts", ())]
+    counts = {kind: doubts.count(kind) for kind in dict.fromkeys(doubts) if kind != "planes differ"}
+    more = f"{f', {inverted} inverted' if inverted else ''}{''.join(f'; {kind} in {counts[kind]}' for kind in counts)}"
+    return (
+        f"{len(choices)} planes differ: {kinds}, about {sizes} px{f' (tried sizes in {tried})' if tried else ''} → "
+        f"{_listed(choice['bundle'] for choice in choices)}{scale}{more}"
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(dict.fromkeys(names))
+
+
+def _range(numbers: Sequence[float], spec: str) -> str:
+    """Return the first and the last of some sorted numbers as text."""
+    return " to ".join(dict.fromkeys((format(numbers[0], spec), format(numbers[-1], spec))))
+
+
 def sighting_of_choice(choice: Mapping[str, Any]) -> Sighting:
     """Return what the scout saw when a choice was made, as far as the record says."""
     return Sighting(
@@ -115,11 +152,6 @@ def settings_of_choice(preprocess: Preprocessing, choice: Mapping[str, Any]) -> 
         return preprocess
     scaled = preprocess if choice["zoom"] is None else preprocess.at_zoom(choice["zoom"])
     return of_channel(replace(scaled, invert=choice["invert"]), choice.get("channel"))
-
-
-def of_channel(preprocess: Preprocessing, channel: str | None) -> Preprocessing:
-    """Return the preparation of an image of which only one channel counts, for a network that takes grey images."""
-    return preprocess if channel is None or preprocess.channels != "grey" else replace(preprocess, channels=(channel,))
 
 
 def check_choice(choice: object) -> None:
@@ -151,7 +183,9 @@ def check_choice(choice: object) -> None:
 def _is_doubt(doubt: object) -> bool:
     return (
         isinstance(doubt, dict)
-        and all(isinstance(doubt.get(name), str) for name in ("kind", "reason"))
+        and isinstance(doubt.get("kind"), str)
+        and doubt["kind"] in FLAGS
+        and isinstance(doubt.get("reason"), str)
         and doubt.get("severity") in _SEVERITIES
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cellseg_monai.flag import Flag, Severity
 from cellseg_monai.scouting.kinds import KINDS, NONE
-from cellseg_monai.scouting.sighting import Sighting
+from cellseg_monai.scouting.sighting import Sighting, agreed
 
-__all__ = ["doubts_about", "is_unsure_of_size"]
+__all__ = ["differences_between", "doubts_about", "is_unsure_of_size"]
 
 # Standard deviation of the logarithm to base 2 of the diameter, above which the size counts as uncertain: about ±40 %.
 _UNSURE = 0.5
@@ -60,3 +62,21 @@ def doubts_about(
 def is_unsure_of_size(sighting: Sighting) -> bool:
     """Return True if the diameter is uncertain by more than about ±40 %."""
     return sighting.spread > _UNSURE
+
+
+def differences_between(sightings: Sequence[Sighting], bundles: Sequence[str | None]) -> tuple[Flag, ...]:
+    """Return a flag that says how the planes of a stack differ, or nothing if they can be segmented in the same way.
+
+    Args:
+        sightings: what the planes show that were looked at; at least one.
+        bundles: the bundle for each; planes of one kind can differ in it, if there is none for that kind.
+    """
+    if len(set(bundles)) == 1 and agreed(sightings) is not None:
+        return ()
+    kinds = " and ".join(dict.fromkeys(KINDS[sighting.kind].text for sighting in sightings))
+    sizes = [sighting.diameter_px for sighting in sightings]
+    reason = (
+        f"the {len(sightings)} planes that were looked at show {kinds}, about {min(sizes):.0f} to {max(sizes):.0f} px; "
+        "each plane is segmented in its own way"
+    )
+    return (Flag("planes differ", reason, "note"),)

@@ -11,7 +11,7 @@ import numpy as np
 from cellseg_monai.scouting.certainty import AS_IT_IS, Z_OF_INTERVAL, Certainty
 from cellseg_monai.scouting.kinds import KINDS, NONE
 
-__all__ = ["OUTPUTS", "Sighting", "agreed", "looked_at", "sighting_of"]
+__all__ = ["OUTPUTS", "Sighting", "agreed", "looked_at", "middling", "sighting_of"]
 
 OUTPUTS = ("log2_diameter", "log_variance", "dark", *KINDS)
 """The numbers that the network returns for a view, in order: the logarithm to base 2 of the typical diameter in pixels
@@ -90,11 +90,14 @@ def looked_at(count: int) -> list[int]:
 
 def agreed(sightings: Sequence[Sighting]) -> Sighting | None:
     """Return the sighting of middling diameter if all agree about kind, polarity and diameter, otherwise None."""
-    by_size = sorted(sightings, key=lambda sighting: sighting.diameter_px)
+    sizes = [sighting.diameter_px for sighting in sightings]
     is_same = len({(sighting.kind, sighting.is_dark, sighting.channel) for sighting in sightings}) == 1
-    if is_same and by_size[-1].diameter_px <= _ALIKE * by_size[0].diameter_px:
-        return by_size[len(by_size) // 2]
-    return None
+    return middling(sightings) if is_same and max(sizes) <= _ALIKE * min(sizes) else None
+
+
+def middling(sightings: Sequence[Sighting]) -> Sighting:
+    """Return the sighting of middling diameter."""
+    return sorted(sightings, key=lambda sighting: sighting.diameter_px)[len(sightings) // 2]
 
 
 def sighting_of(answers: np.ndarray, factors: Sequence[int], certainty: Certainty = AS_IT_IS) -> Sighting:

@@ -30,6 +30,16 @@ def test_a_row_for_each_image_and_a_line_for_each_bad_file(cellseg, images, weig
     assert "broken.tif" in ran.errors[0]
 
 
+def test_the_columns_are_aligned(cellseg, images, weights):
+    np.save(images / "b.npy", 60_000 - cells(1))
+    head, *rows = cellseg("scout", images, "--checkpoint", weights, "--pixel_size", 0.5).out.splitlines()
+    assert "none of the known kinds of microscope images" in rows[1]
+    sure, suggestion = head.index("sure"), head.index("suggestion")
+    assert [row[sure - 2 : sure] for row in rows] == ["  "] * 3
+    assert [row[sure].isdigit() for row in rows] == [True] * 3
+    assert [row[suggestion - 2 : suggestion + 6] for row in rows] == ["  nuclei"] * 3
+
+
 def test_json_table_and_python_say_the_same(cellseg, images, weights, tmp_path):
     printed = json.loads(cellseg("scout", images, "--checkpoint", weights, "--json").out)
     table = tmp_path / "seen.csv"
