@@ -23,6 +23,9 @@ class Range(NamedTuple):
     median: float
     high: float
 
+# A few odd images among hundreds should not make everything look usual.
+_PERCENTILES = (2, 50, 98)
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -143,4 +146,4 @@ def _window_reader(pixels: np.ndarray) -> Callable[[slice, slice], np.ndarray]:
 
 def _spread(measured: Sequence[PlaneMeasures], value: Callable[[PlaneMeasures], float]) -> Range:
     values = np.array([value(measures) for measures in measured])
-    return Range(*(round(float(number), 4) for number in np.percentile(values[np.isfinite(values)], (0, 50, 100))))
+    return Range(*(round(float(number), 4) for number in np.percentile(values[np.isfinite(values)], _PERCENTILES)))

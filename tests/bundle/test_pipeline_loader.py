@@ -62,7 +62,7 @@ class TestBeforeTheNetworkIsLoaded:
             PipelineLoader(SegmentOptions("nuclei", checkpoint=broken))(check)
 
 
-@pytest.mark.parametrize("diameter", [0, -1, float("nan"), float("inf"), 1, 10_000])
+@pytest.mark.parametrize("diameter", [0, -1, float("nan"), float("inf"), 0.5, 10_000])
 def test_an_impossible_diameter_is_refused(diameter):
     with pytest.raises(ValueError, match=r"expected"):
         load_pipeline("nuclei", diameter=diameter)

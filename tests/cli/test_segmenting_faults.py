@@ -401,7 +401,7 @@ def test_a_dry_run_names_the_image_whose_tiles_do_not_fit(cellseg, images, outpu
     ran = cellseg("segment", images, "--output", output, "--dry_run", "--device", "cpu")
     assert ran.code == 1
     (error,) = ran.errors
-    assert error.startswith(f"{images / 'large.npy'}: cpu has too little memory for 1 tile(s) of 192 × 192 px; use")
+    assert error.startswith(f"{images / 'large.npy'}: cpu has too little memory for 1 tile(s) of ")
     assert ran.out.count("the network sees grey") == 4
     assert "the network would take" not in ran.out
 
