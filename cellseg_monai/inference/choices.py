@@ -18,6 +18,7 @@ __all__ = [
     "choice_text",
     "choices_text",
     "doubts_of_choice",
+    "of_channel",
     "settings_of_choice",
     "sighting_of_choice",
 ]
@@ -27,7 +28,13 @@ _SEVERITIES = ("note", "warning", "serious")
 
 
 def choice_of(
-    bundle: str, sighting: Sighting, preprocess: Preprocessing, doubts: Sequence[Flag] = (), tried: int = 0
+    bundle: str,
+    sighting: Sighting,
+    preprocess: Preprocessing,
+    doubts: Sequence[Flag] = (),
+    *,
+    tried: int = 0,
+    given_px: float | None = None,
 ) -> dict[str, Any]:
     """Return how the pipeline of an image was chosen, as a dictionary for `run.json`.
 
@@ -37,6 +44,7 @@ def choice_of(
         preprocess: how the image is prepared.
         doubts: what is doubtful about the choice.
         tried: number of sizes that were tried on a window of the image.
+        given_px: diameter of the objects that the user gave, in pixels of the image, if it was used.
     """
     return {
         "bundle": bundle,
@@ -47,7 +55,9 @@ def choice_of(
         "dark": round(sighting.dark, 3),
         "zoom": preprocess.zoom,
         "invert": preprocess.invert,
+        **({} if sighting.channel is None else {"channel": sighting.channel}),
         **({"tried": tried} if tried else {}),
+        **({} if given_px is None else {"given_px": given_px}),
         **(
             {"doubts": [{"kind": flag.kind, "severity": flag.severity, "reason": flag.reason} for flag in doubts]}
             if doubts
@@ -70,10 +80,13 @@ def choice_text(choice: Mapping[str, Any]) -> str:
     """
     scale = "" if choice["zoom"] is None else f" at {choice['zoom']:.2g}×"
     inverted = ", inverted" if choice["invert"] else ""
+    channel = f", channel {choice['channel']}" if "channel" in choice else ""
     tried = f" (tried {choice['tried']} sizes)" if choice.get("tried") else ""
     doubts = "".join(f"; {doubt['kind']}" for doubt in choice.get("doubts", ()))
-    seen = f"{KINDS[choice['kind']].text}, about {choice['diameter_px']:.0f} px{tried}"
-    return f"{seen} → {choice['bundle']}{scale}{inverted}{doubts}"
+    size = f"about {choice['diameter_px']:.0f} px{tried}"
+    if "given_px" in choice:
+        size = f"given as {choice['given_px']:g} px (seen: {size})"
+    return f"{KINDS[choice['kind']].text}, {size} → {choice['bundle']}{scale}{inverted}{channel}{doubts}"
 
 
 def choices_text(choices: Sequence[Mapping[str, Any]]) -> str:
@@ -95,11 +108,17 @@ def choices_text(choices: Sequence[Mapping[str, Any]]) -> str:
     scale = "" if all(choice["zoom"] is None for choice in choices) else f" at {_range(zooms, '.2g')}×"
     doubts = [doubt["kind"] for choice in choices for doubt in choice.get("doubts", ())]
     counts = {kind: doubts.count(kind) for kind in dict.fromkeys(doubts) if kind != "planes differ"}
-    more = f"{f', {inverted} inverted' if inverted else ''}{''.join(f'; {kind} in {counts[kind]}' for kind in counts)}"
-    return (
-        f"{len(choices)} planes differ: {kinds}, about {sizes} px{f' (tried sizes in {tried})' if tried else ''} → "
-        f"{_listed(choice['bundle'] for choice in choices)}{scale}{more}"
-    )
+    channels = _listed(choice["channel"] for choice in choices if "channel" in choice)
+    more = [
+        f", {inverted} inverted" if inverted else "",
+        f", channel {channels}" if channels else "",
+        *(f"; {kind} in {count}" for kind, count in counts.items()),
+    ]
+    size = f"about {sizes} px{f' (tried sizes in {tried})' if tried else ''}"
+    if "given_px" in choices[0]:
+        size = f"given as {choices[0]['given_px']:g} px (seen: {size})"
+    bundles = _listed(choice["bundle"] for choice in choices)
+    return f"{len(choices)} planes differ: {kinds}, {size} → {bundles}{scale}{''.join(more)}"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -119,6 +138,7 @@ def sighting_of_choice(choice: Mapping[str, Any]) -> Sighting:
         diameter_px=choice["diameter_px"],
         spread=choice["spread"],
         dark=choice["dark"],
+        channel=choice.get("channel"),
     )
 
 
@@ -137,7 +157,12 @@ def settings_of_choice(preprocess: Preprocessing, choice: Mapping[str, Any]) -> 
     if not choice:
         return preprocess
     scaled = preprocess if choice["zoom"] is None else preprocess.at_zoom(choice["zoom"])
-    return replace(scaled, invert=choice["invert"])
+    return of_channel(replace(scaled, invert=choice["invert"]), choice.get("channel"))
+
+
+def of_channel(preprocess: Preprocessing, channel: str | None) -> Preprocessing:
+    """Return the preparation of an image of which only one channel counts, for a network that takes grey images."""
+    return preprocess if channel is None or preprocess.channels != "grey" else replace(preprocess, channels=(channel,))
 
 
 def check_choice(choice: object) -> None:
@@ -149,12 +174,15 @@ def check_choice(choice: object) -> None:
     if not isinstance(choice, dict):
         raise ValueError(f"a choice is {choice!r}, expected an object")
     zoom, tried, doubts = choice.get("zoom"), choice.get("tried", 0), choice.get("doubts", [])
+    given_px, channel = choice.get("given_px", 1), choice.get("channel", "")
     are_valid = {
         "bundle": isinstance(choice.get("bundle"), str),
         "kind": choice.get("kind") in KINDS,
         **{name: _is_number(choice.get(name)) for name in _NUMBERS},
         "zoom": zoom is None or (_is_number(zoom) and zoom > 0),
         "invert": isinstance(choice.get("invert"), bool),
+        "given_px": _is_number(given_px) and given_px > 0,
+        "channel": isinstance(channel, str),
         "tried": type(tried) is int and tried >= 0,
         "doubts": isinstance(doubts, list) and all(map(_is_doubt, doubts)),
     }

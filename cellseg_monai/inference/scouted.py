@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.flag import Flag
-from cellseg_monai.inference.choices import doubts_of_choice, settings_of_choice, sighting_of_choice
+from cellseg_monai.inference.choices import doubts_of_choice, of_channel, settings_of_choice, sighting_of_choice
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tried_sizes import Fit, best_fit, sizes_to_try, try_sizes
 from cellseg_monai.io import Note
@@ -121,12 +121,15 @@ class ScoutedPipelines:
             sighting=sighting_of_choice(choice),
             doubts=doubts_of_choice(choice),
             tried=choice.get("tried", 0),
+            given_px=choice.get("given_px"),
         )
 
     def _scaled(self, bundle: str, sighting: Sighting) -> Pipeline:
         pipeline = self.pipelines[bundle]
-        preprocess = suited(pipeline.preprocess, sighting, self.diameter)
-        return replace(pipeline, preprocess=preprocess, sighting=sighting)
+        is_sized = pipeline.preprocess.diameter_px is not None
+        given_px = self.diameter if is_sized and isinstance(self.diameter, float) else None
+        preprocess = of_channel(suited(pipeline.preprocess, sighting, self.diameter), sighting.channel)
+        return replace(pipeline, preprocess=preprocess, sighting=sighting, given_px=given_px)
 
     def _nearest(self, sighting: Sighting) -> str:
         """Return the name of the pipeline for the likeliest kind for which there is one."""
@@ -138,7 +141,9 @@ class ScoutedPipelines:
             pipeline.bundle,
             suits_any_kind=not _is_shipped_for_a_kind(pipeline),
             needs_size=takes_size(pipeline.preprocess, self.diameter),
+            needs_polarity=pipeline.preprocess.polarity != "any",
             tried=pipeline.tried,
+            given_px=pipeline.given_px,
         )
 
     def about(self) -> dict[str, Any]:

@@ -151,7 +151,14 @@ class Preprocessing:
                 f"got objects of {diameter_px:g} pixels in diameter for a network that was trained on images at their "
                 "own size; leave out the diameter"
             )
-        return replace(self.at_zoom(zoom_for_objects(diameter_px, self.diameter_px)), invert=invert)
+        zoom = zoom_for_objects(diameter_px, self.diameter_px)
+        try:
+            return replace(self.at_zoom(zoom), invert=invert)
+        except ValueError as error:
+            raise ValueError(
+                f"got objects of {diameter_px:g} pixels in diameter for a network that was trained on objects of "
+                f"{self.diameter_px:g} pixels, expected a diameter within a factor of 20; check its unit"
+            ) from error
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> Preprocessing:

@@ -34,6 +34,7 @@ class Sighting:
         diameter_px: typical diameter of the objects, in pixels of the image.
         spread: standard deviation of the logarithm to base 2 of the diameter; 0.2 means ±15 %.
         dark: probability that the objects are darker than their surroundings.
+        channel: name of the only channel that counts, if the image has shades of one hue on black; otherwise None.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Sighting:
     diameter_px: float
     spread: float
     dark: float
+    channel: str | None = None
 
     @property
     def probability(self) -> float:
@@ -89,7 +91,7 @@ def looked_at(count: int) -> list[int]:
 def agreed(sightings: Sequence[Sighting]) -> Sighting | None:
     """Return the sighting of middling diameter if all agree about kind, polarity and diameter, otherwise None."""
     sizes = [sighting.diameter_px for sighting in sightings]
-    is_same = len({(sighting.kind, sighting.is_dark) for sighting in sightings}) == 1
+    is_same = len({(sighting.kind, sighting.is_dark, sighting.channel) for sighting in sightings}) == 1
     return middling(sightings) if is_same and max(sizes) <= _ALIKE * min(sizes) else None
 
 

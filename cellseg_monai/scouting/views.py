@@ -27,7 +27,9 @@ _CUT_OFF = 0.15  # share of a window that may lie beyond a view of the whole ima
 _SAMPLE_PX = 2**15  # pixels that give the range of intensities
 _PERCENTILES = (0.5, 99.5)
 _WHOLE_PX = 2**22  # images up to this size are read once, which is faster than in many parts
-_FLAT = 0.85  # share of equal neighbours above which areas have a single value, as in `quality.flags`
+_FLAT = 0.85  # share of equal neighbours above which areas have a single value
+_FEW = 3  # up to this many values, an image is a mask
+_STEP = 1.5  # median step between areas, in levels, above which the areas are drawn, and not due to coarse levels
 
 Read = Callable[[slice, slice], np.ndarray]
 """A function that returns the C×Y×X pixels in the given rows and columns, with one or three channels."""
@@ -132,7 +134,8 @@ def _missing(margins: Margins, rows: slice, columns: slice, factor: int) -> np.n
 def is_flat(views: Sequence[View]) -> bool:
     """Return True if views consist of areas of a single value, like constant pictures, masks and drawings.
 
-    No camera gives such images. Only the views with the highest resolution are judged, where the image has data.
+    No camera gives such images. An image that was stored with few levels has such areas, too, but there, neighbouring
+    areas differ by a single level. Only the views with the highest resolution are judged, where the image has data.
 
     Args:
         views: views of one image, from `views_of`.
@@ -146,7 +149,13 @@ def is_flat(views: Sequence[View]) -> bool:
             bright[:, view.missing[:, 1:]] = False
     is_equal = is_bright & (pixels[..., 1:] == pixels[..., :-1])
     counts = is_bright.sum(axis=(0, 2, 3))
-    return bool((is_equal.sum(axis=(0, 2, 3)) >= _FLAT * counts).all())
+    if not (is_equal.sum(axis=(0, 2, 3)) >= _FLAT * counts).all():
+        return False
+    levels = np.unique(pixels)
+    if len(levels) <= _FEW:
+        return True
+    steps = np.abs(np.diff(pixels, axis=-1))
+    return float(np.median(steps[steps > 0])) > _STEP * float(np.diff(levels).min())
 
 
 def is_tiny(views: Sequence[View]) -> bool:

@@ -45,7 +45,7 @@ def test_an_image_is_brought_to_size_and_the_choice_is_printed_and_recorded(cell
     assert run["about"]["scout"]["weights_sha256"]
     by_key = {entry["key"]: entry for entry in run["images"]}
     (choice,) = by_key["a"]["choices"]
-    assert (choice["bundle"], choice["zoom"], choice["invert"]) == ("nuclei", 1.225, False)
+    assert (choice["bundle"], choice["zoom"], choice["invert"]) == ("nuclei", pytest.approx(1.225), False)
     assert len(by_key["s"]["choices"]) == 2
     assert by_key["b"]["flags"][0]["kind"] == "unknown kind"
     assert "unknown kind" in (output / "b.csv").read_text()
@@ -146,7 +146,7 @@ class TestMissingWeights:
         named = ("segment", mixed / "a.npy", "--bundle", "nuclei", "--output", output)
         assert "pass --diameter, such as 30, or none" in cellseg(*named).errors[0]
         assert cellseg(*named, "--diameter", 16).code == 0
-        assert record_of(output)["about"]["preprocess"]["zoom"] == 1.225
+        assert record_of(output)["about"]["preprocess"]["zoom"] == pytest.approx(1.225)
 
     def test_without_any_bundle_the_first_says_what_it_lacks(self, cellseg, bundles, mixed, output):
         (bundles / "nuclei" / "models" / "model.pt").unlink()

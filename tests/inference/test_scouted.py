@@ -64,6 +64,30 @@ def test_objects_are_brought_to_the_size_of_the_bundle(pipeline):
     assert choice_text(chosen.choice()) == "nuclei in fluorescence, about 8 px → nuclei at 1.4×"
 
 
+def test_of_a_field_shown_in_one_colour_only_that_channel_counts(pipeline):
+    colours = np.zeros((3, *SHAPE), IMAGE.dtype)
+    colours[2], colours[1] = IMAGE[0], IMAGE[0] // 2
+    pipelines = ScoutedPipelines(scout(), {"nuclei": pipeline})
+    chosen = pipelines.choose(read(colours), SHAPE, ("red", "green", "blue"))
+    assert chosen.preprocess.channels == ("blue",)
+    assert chosen.text.endswith(", channel blue")
+    assert pipelines.repeated(chosen.choice()).preprocess == chosen.preprocess
+
+
+def test_a_diameter_of_the_user_stands_beside_what_is_seen(pipeline):
+    chosen = ScoutedPipelines(scout(), {"nuclei": pipeline}, 64.0).choose(read(IMAGE), SHAPE)
+    assert "given as 64 px (seen: about 16 px) → nuclei at 0.25×" in chosen.text
+    (doubt,) = chosen.doubts
+    assert doubt.kind == "uncertain size"
+    assert doubt.reason.startswith("given as 64 px, but the objects look like ")
+    assert ScoutedPipelines(scout(), {"nuclei": pipeline}, 16.0).choose(read(IMAGE), SHAPE).doubts == ()
+
+
+def test_an_unsure_polarity_is_told(pipeline):
+    chosen = ScoutedPipelines(scout(dark=0.4), {"nuclei": pipeline}).choose(read(IMAGE), SHAPE)
+    assert [(doubt.kind, doubt.severity) for doubt in chosen.doubts] == [("uncertain polarity", "warning")]
+
+
 def test_dark_objects_become_bright(pipeline):
     chosen = ScoutedPipelines(scout(dark=5.0), {"nuclei": pipeline}).choose(read(IMAGE), SHAPE)
     assert chosen.preprocess.invert

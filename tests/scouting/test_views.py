@@ -69,8 +69,10 @@ def test_a_constant_image_is_dark():
         (np.kron(np.random.default_rng(0).integers(0, 9, (10, 15)), np.ones((20, 20), int)), True),
         (np.random.default_rng(0).normal(100, 3, (200, 300)).round(), False),
         (np.random.default_rng(0).poisson(1, (200, 300)), False),
+        (np.hypot(*np.indices((200, 300)) - 100) // 12, False),
+        (np.hypot(*np.indices((200, 300)) - 100) < 40, True),
     ],
-    ids=["a constant picture", "a label image", "noise of a camera", "single photons"],
+    ids=["a constant picture", "a label image", "noise of a camera", "single photons", "few levels", "a mask"],
 )
 def test_areas_of_a_single_value_are_told_from(image, flat):
     assert is_flat(views_of(lambda rows, columns: image[np.newaxis, rows, columns], image.shape)) is flat
