@@ -12,7 +12,17 @@ from cellseg_monai.boxes import Box
 from cellseg_monai.pixels import Margins, find_margins
 from cellseg_monai.pixels.margins import glimpsed_margins
 
-__all__ = ["FACTORS", "SIDE_PX", "View", "intensity_range", "is_flat", "is_tiny", "shrunk", "views_of"]
+__all__ = [
+    "FACTORS",
+    "SIDE_PX",
+    "View",
+    "intensity_range",
+    "is_flat",
+    "is_tiny",
+    "row_contrast",
+    "shrunk",
+    "views_of",
+]
 
 SIDE_PX = 160
 """Side of a view, in pixels of the view."""
@@ -177,7 +187,7 @@ def _windows(read: Read, box: Box, side: int, most: int) -> list[Box]:
         for left in lefts
     ]
     if len(windows) > most:
-        contrasts = [_contrast(read, *window) for window in windows]
+        contrasts = [row_contrast(read, window, _CONTRAST_ROWS, step=2) for window in windows]
         best = sorted(range(len(windows)), key=lambda number: -contrasts[number])[:most]
         windows = [windows[number] for number in best]
     return windows
@@ -192,9 +202,18 @@ def _starts(axis: slice, side: int) -> list[int]:
     return [axis.start + round(number * (length - side) / (count - 1)) for number in range(count)]
 
 
-def _contrast(read: Read, rows: slice, columns: slice) -> float:
-    sampled = np.linspace(rows.start, rows.stop - 1, _CONTRAST_ROWS).astype(int).tolist()
-    return float(np.std([read(slice(row, row + 1), columns)[0, 0, ::2] for row in sampled], dtype=np.float64))
+def row_contrast(read: Read, window: Box, count: int, step: int = 1) -> float:
+    """Return the standard deviation of the first channel in a few evenly spaced rows of a window.
+
+    Args:
+        read: see `Read`.
+        window: the window.
+        count: number of rows.
+        step: distance of the pixels in a row.
+    """
+    rows, columns = window
+    sampled = np.linspace(rows.start, rows.stop - 1, count).astype(int).tolist()
+    return float(np.std([read(slice(row, row + 1), columns)[0, 0, ::step] for row in sampled], dtype=np.float64))
 
 
 def shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
