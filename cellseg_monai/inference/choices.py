@@ -108,11 +108,17 @@ def choices_text(choices: Sequence[Mapping[str, Any]]) -> str:
     scale = "" if all(choice["zoom"] is None for choice in choices) else f" at {_range(zooms, '.2g')}×"
     doubts = [doubt["kind"] for choice in choices for doubt in choice.get("doubts", ())]
     counts = {kind: doubts.count(kind) for kind in dict.fromkeys(doubts) if kind != "planes differ"}
-    more = f"{f', {inverted} inverted' if inverted else ''}{''.join(f'; {kind} in {counts[kind]}' for kind in counts)}"
-    return (
-        f"{len(choices)} planes differ: {kinds}, about {sizes} px{f' (tried sizes in {tried})' if tried else ''} → "
-        f"{_listed(choice['bundle'] for choice in choices)}{scale}{more}"
-    )
+    channels = _listed(choice["channel"] for choice in choices if "channel" in choice)
+    more = [
+        f", {inverted} inverted" if inverted else "",
+        f", channel {channels}" if channels else "",
+        *(f"; {kind} in {count}" for kind, count in counts.items()),
+    ]
+    size = f"about {sizes} px{f' (tried sizes in {tried})' if tried else ''}"
+    if "given_px" in choices[0]:
+        size = f"given as {choices[0]['given_px']:g} px (seen: {size})"
+    bundles = _listed(choice["bundle"] for choice in choices)
+    return f"{len(choices)} planes differ: {kinds}, {size} → {bundles}{scale}{''.join(more)}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -87,7 +87,9 @@ class Look:
         size_um = "" if self.diameter_um is None else f", {self.diameter_um:.3g} µm"
         is_none = self.kind == NONE
         scale = "" if self.zoom is None else f" at {self.zoom:.2g}×"
-        how = f"{scale}{', sizes would be tried' if self.tries_sizes else ''}{', inverted' if self.invert else ''}"
+        channel = "" if self.sighting.channel is None else f", channel {self.sighting.channel}"
+        tried = ", sizes would be tried" if self.tries_sizes else ""
+        how = f"{scale}{tried}{', inverted' if self.invert else ''}{channel}"
         doubts = f" ({', '.join(doubt.kind for doubt in self.doubts)})" if self.doubts else ""
         return (
             KINDS[self.kind].text,

@@ -53,7 +53,7 @@ class View(NamedTuple):
         factor: number of image pixels along the side of a pixel of the view.
         rows: rows of the image that the view shows.
         columns: columns of the image that the view shows.
-        missing: Y×X bool, True where the image has no data; None if it has data everywhere.
+        missing: Y×X bool, True where the image has no data; None if it has data wherever a view can lie.
     """
 
     pixels: np.ndarray
@@ -124,6 +124,8 @@ def _with_data(read: Read, shape: tuple[int, int]) -> tuple[Read, Box, Margins |
     margins = find_margins(source, shape) if is_small else glimpsed_margins(source, shape)
     if margins is None:
         return source, whole, None
+    if is_small and not margins(*margins.box).any():  # the box leaves all of it out
+        return source, margins.box, None
     if is_small:
         return _part_of(margins.filled(source(*whole), *whole)), margins.box, margins
     return lambda rows, columns: margins.filled(read(rows, columns), rows, columns), margins.box, margins
