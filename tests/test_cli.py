@@ -444,7 +444,8 @@ def test_segment_writes_a_report_and_quality_updates_it(
     assert cellseg(monkeypatch, *words) == 0
     assert f"image(s) flagged: {out / 'report.html'}" in capsys.readouterr().out
     rows = {row["image"]: row for row in json.loads((out / "report.json").read_text())["images"]}
-    assert "object size" in rows["blurred"]["flags"]
+    assert "out of focus" in rows["blurred"]["flags"]
+    assert "out of focus" not in rows["sharp"]["flags"]
     first = (out / "report.html").read_bytes()
     assert cellseg(monkeypatch, "quality", str(out / "run.json"), "--output", str(out / "again.html")) == 0
     assert (out / "again.html").read_bytes() == first

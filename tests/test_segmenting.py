@@ -154,7 +154,8 @@ def test_objects_in_images_of_another_kind_are_flagged(pipeline, image, kind):
 
 def test_a_negative_is_turned_into_a_positive(pipeline):
     positive, negative = (cellseg_monai.segment(image, pipeline) for image in (cells(), 4000 - cells()))
-    assert negative.choice["invert"] and not positive.choice["invert"]
+    assert negative.choice["invert"]
+    assert not positive.choice["invert"]
     assert len(negative.table) == len(positive.table) > 0
 
 

@@ -23,6 +23,7 @@ class Range(NamedTuple):
     median: float
     high: float
 
+
 # A few odd images among hundreds should not make everything look usual.
 _PERCENTILES = (2, 50, 98)
 
