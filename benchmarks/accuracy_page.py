@@ -20,7 +20,7 @@ __all__ = ["bundle_table", "checked_results", "short_table", "tables", "with_tab
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "docs/accuracy.json"
-BUNDLES = ("nuclei",)
+BUNDLES = ("nuclei", "nuclei_tissue", "cells_phase")
 """The bundles whose pages show how well their weights do on each kind of image they are for."""
 
 TARGETS = {

@@ -70,13 +70,14 @@ class Sighting:
         return replace(self, kind=NONE, probabilities=probabilities)
 
     def nearest_bundle(self, bundles: Collection[str]) -> str | None:
-        """Return the bundle for the likeliest kind that has one of the given bundles, or None if no kind has.
+        """Return the bundle or substitute of the likeliest kind that has one of the given bundles, or None if none has.
 
         Args:
             bundles: names of bundles.
         """
         likeliest = sorted(self.probabilities, key=lambda kind: -self.probabilities[kind])
-        return next((bundle for kind in likeliest if (bundle := KINDS[kind].bundle) in bundles), None)
+        candidates = (name for kind in likeliest for name in (KINDS[kind].bundle, KINDS[kind].substitute))
+        return next((name for name in candidates if name in bundles), None)
 
 
 def looked_at(count: int) -> list[int]:

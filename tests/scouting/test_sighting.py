@@ -84,6 +84,16 @@ class TestScout:
             assert sum(seen.probabilities.values()) == pytest.approx(1)
             assert seen.nearest_bundle(["nuclei", "nuclei_tissue"]) == "nuclei_tissue"
 
+    def test_without_its_bundle_a_kind_takes_the_one_that_comes_closest(self):
+        seen = sighting_of(np.array([answer(kind="stained_nuclei")]), [1])
+        for bundles, nearest in (
+            (["nuclei", "nuclei_tissue", "cells_phase"], "nuclei_tissue"),
+            (["nuclei", "cells_phase"], "nuclei"),
+            (["cells_phase"], "cells_phase"),
+            (["mine"], None),
+        ):
+            assert seen.nearest_bundle(bundles) == nearest
+
     @pytest.mark.parametrize("value", [np.nan, np.inf, 1e39], ids=str)
     @pytest.mark.parametrize("place", [(0, 0), (17, 23)], ids=["in a corner", "inside"])
     def test_values_that_are_no_numbers_are_refused_as_by_segmenting(self, value, place):
