@@ -96,7 +96,7 @@ def understood(path: Path, job: Job) -> Understood:
 
 
 class _Work(NamedTuple):
-    """What the network does with a plane.
+    """How the network would process a plane.
 
     Args:
         seen: height and width of the plane at the scale of the network.
