@@ -1,9 +1,10 @@
-"""Write the tables of docs/accuracy.md from the numbers kept in docs/accuracy.json.
+"""Write the tables of accuracy on all pages from the numbers kept in docs/accuracy.json.
 
     python benchmarks/accuracy_page.py [OUTPUT/accuracy.json ...] [--check]
 
-The numbers in the given files, from `benchmarks/any_images.py` and `benchmarks/peers.py`, first replace those of the
-same name in docs/accuracy.json. --check writes nothing, and exits with 1 if the page does not show the kept numbers.
+The pages are docs/accuracy.md, README.md and the page of each bundle with weights. The numbers in the given files, from
+`benchmarks/any_images.py` and `benchmarks/peers.py`, first replace those of the same name in docs/accuracy.json.
+--check writes nothing, and exits with 1 if a page does not show the kept numbers.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["checked_results", "tables", "with_tables"]
+__all__ = ["bundle_table", "checked_results", "short_table", "tables", "with_tables"]
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGE, KEPT = DOCS / "accuracy.md", DOCS / "accuracy.json"
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / "docs/accuracy.json"
+BUNDLES = ("nuclei", "nuclei_tissue", "cells_phase")
+"""The bundles whose pages show how well their weights do on each kind of image they are for."""
+
 TARGETS = {
     "bbbc039": {"f1_50_pooled": 0.965, "f1_pooled": 0.885},
     "dsb2018 fluorescence": {"f1_50_pooled": 0.90},
@@ -72,6 +76,38 @@ def tables(results: Results) -> dict[str, str]:
         name: "\n".join(make(results)) if name in results else f"Not measured yet: `python {COMMANDS[name]}`"
         for name, make in makers.items()
     }
+
+
+def short_table(results: Results) -> str:
+    """Return the scores of the one command alone, for the README."""
+    if "one_command" not in results:
+        return f"Not measured yet: `python {COMMANDS['one_command']}`"
+    groups = results["one_command"]["groups"]
+    lines = ["| test images | number | F1 at IoU 0.5 | mean F1, IoU 0.50 to 0.95 |", "|---|---|---|---|"]
+    for group, numbers in groups.items():
+        scores = (_value(numbers[name]) for name in ("f1_50_pooled", "f1_pooled"))
+        lines.append(_row(group, str(numbers["images"]), *scores))
+    return "\n".join(lines)
+
+
+def bundle_table(results: Results, bundle: str) -> str:
+    """Return the scores of one bundle on the test images of the sets that it is for, at the size that is seen."""
+    groups = results.get("sizes", {}).get("groups", {})
+    lines = ["| test images | number | objects | F1 at IoU 0.5 | mean F1, IoU 0.50 to 0.95 |", "|---|---|---|---|---|"]
+    for group, numbers in groups.items():
+        if numbers["bundle"] == bundle:
+            auto = numbers["auto"]
+            scores = (_score(auto[name]) for name in ("f1_50_pooled", "f1_pooled"))
+            lines.append(_row(group, str(auto["images"]), f"{auto['objects']:,}", *scores))
+    return "\n".join(lines) if len(lines) > 2 else f"Not measured yet: `python {COMMANDS['sizes']}`"
+
+
+def pages(results: Results) -> dict[Path, dict[str, str]]:
+    """Return the tables of each page, by the name of the table."""
+    cards = {
+        ROOT / "bundles" / bundle / "docs/README.md": {"accuracy": bundle_table(results, bundle)} for bundle in BUNDLES
+    }
+    return {ROOT / "docs/accuracy.md": tables(results), ROOT / "README.md": {"accuracy": short_table(results)}, **cards}
 
 
 def with_tables(page: str, contents: Mapping[str, str]) -> str:
@@ -181,7 +217,11 @@ def _row(*cells: str) -> str:
 
 def _score(score: Mapping[str, Any]) -> str:
     interval = score["interval_95"]
-    return f"{score['value']:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+    return _value(score) + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+
+
+def _value(score: Mapping[str, Any]) -> str:
+    return f"{score['value']:.3f}"
 
 
 def _verdict(value: float, target: float | None) -> str:
@@ -203,15 +243,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kept = json.loads(KEPT.read_text(encoding="utf-8"))
     for path in options.results:
         kept |= checked_results(json.loads(path.read_text(encoding="utf-8")))
-    old = PAGE.read_text(encoding="utf-8")
-    new = with_tables(old, tables(kept))
-    if options.check:
+    changed = {}
+    for path, contents in pages(kept).items():
+        old = path.read_text(encoding="utf-8")
+        new = with_tables(old, contents)
         if new != old:
-            print(f"error: {PAGE} does not show {KEPT.name}; run python benchmarks/accuracy_page.py", file=sys.stderr)
-        return int(new != old)
+            changed[path] = new
+    if options.check:
+        for path in changed:
+            print(f"error: {path} does not show {KEPT.name}; run python benchmarks/accuracy_page.py", file=sys.stderr)
+        return int(bool(changed))
     if options.results:
         KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(new, encoding="utf-8")
+    for path, new in changed.items():
+        path.write_text(new, encoding="utf-8")
     return 0
 
 

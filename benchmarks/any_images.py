@@ -137,12 +137,12 @@ def at_diameter(chooser: Chooser, diameter_px: float) -> Chooser:
     """
     if isinstance(chooser, ScoutedPipelines):
         return replace(chooser, diameter=diameter_px)
-    trained_at = chooser.preprocess.diameter_px
-    if trained_at is None and chooser.training is not None:
-        trained_at = chooser.training.diameter_px.median
-    if trained_at is None:
+    if chooser.preprocess.diameter_px is not None:
+        return replace(chooser, preprocess=chooser.preprocess.for_objects(diameter_px))
+    if chooser.training is None:
         raise SystemExit(f"error: nothing says at which diameter {chooser.bundle} was trained; leave out --sizes")
-    return replace(chooser, preprocess=chooser.preprocess.at_zoom(trained_at / diameter_px))
+    zoom = chooser.training.diameter_px.median / diameter_px
+    return replace(chooser, preprocess=chooser.preprocess.at_zoom(zoom))
 
 
 def zooms(measured: Measurement) -> Iterator[dict[str, Any]]:

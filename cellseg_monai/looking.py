@@ -43,8 +43,8 @@ def look(
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: the image cannot be read, its axes are unknown, or it has several channels that are not red, green
-            and blue, and `channels` is None.
+        ValueError: the image cannot be read or contains NaN, its axes are unknown, or it has several channels that are
+            not red, green and blue, and `channels` is None.
         CheckpointError: the scout has no weights.
     """
     options = SegmentOptions(channels=channels, axes=axes, pixel_size=pixel_size)  # type: ignore[arg-type]

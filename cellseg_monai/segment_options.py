@@ -45,7 +45,7 @@ AUTO = "auto"
 SINGLE_BUNDLE = "nuclei"
 """The default of commands that need one particular bundle, such as `cellseg calibrate`."""
 
-DEFAULT_BUNDLE = SINGLE_BUNDLE
+DEFAULT_BUNDLE = AUTO
 """The default of `SegmentOptions.bundle`."""
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}

@@ -133,10 +133,10 @@ def _segmented_planes(
     """Segment the planes one by one, and yield the objects in each."""
     shape, names = (image.pixels.shape[-2], image.pixels.shape[-1]), image.channel_names
     reads = [_reader(image.pixels[place]) for place in places]
-    shared = choose_for_planes(chooser, reads, shape, names)
+    choose = choose_for_planes(chooser, reads, shape, names)
 
-    def prepared(place: tuple[int, ...], read: Reader) -> tuple[Plane, Pipeline]:
-        pipeline = shared or chooser.choose(read, shape, names)
+    def prepared(number: int) -> tuple[Plane, Pipeline]:
+        place, pipeline = places[number], choose(number, reads[number])
         plane = prepared_plane(
             image.pixels[place], pipeline, name=name, channel_names=names, pixel_size_um=image.pixel_size_um
         )
@@ -149,7 +149,7 @@ def _segmented_planes(
 
     with (
         Stages(label, lambda labelled: labelled, lanes=chooser.lanes, largest_px=plane_px) as stages,
-        closing(prefetch(map(prepared, places, reads))) as planes,
+        closing(prefetch(map(prepared, range(len(places))))) as planes,
     ):
         for plane in planes:
             yield from stages.put(plane, size_px=plane_px)

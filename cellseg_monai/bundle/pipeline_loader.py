@@ -83,7 +83,9 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
         return ScoutedPipelines(load_scout(), _of_all_kinds(options, batch, check), diameter, is_strict=options.strict)
     pipeline = load_one(options, batch, check)
     settings = pipeline.preprocess
-    if settings.polarity == "any" and (settings.diameter_px is None or diameter != "auto"):
+    needs_size = settings.diameter_px is not None and diameter == "auto"
+    is_for_a_kind = pipeline.code_sha256 is None and pipeline.bundle in bundles_of_kinds()
+    if not (needs_size or is_for_a_kind or settings.polarity == "bright"):
         if options.strict:
             raise ValueError(
                 f"got strict=True for the bundle {pipeline.bundle}, which takes any image as it is; leave it out, or "
@@ -93,7 +95,7 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
     if has_weights(_SCOUT):
         own = {pipeline.bundle: pipeline}
         return ScoutedPipelines(load_scout(), own, diameter, is_fixed=True, is_strict=options.strict)
-    if diameter == "auto" or options.strict:
+    if needs_size or options.strict:
         raise CheckpointError(
             "no weights for the scout, which tells the size of the objects; pass --diameter, such as 30, or none to "
             "keep the size of the images, and leave out --strict"
@@ -112,15 +114,15 @@ def _of_all_kinds(
     names = bundles_of_kinds()
     usable = [name for name in names if has_weights(name)] or names[:1]  # the first then says what it lacks
     pipelines: dict[str, Pipeline] = {}
-    misfit = None
+    misfits = []
     for name in usable:
         try:
             pipelines[name] = load_one(replace(options, bundle=name), batch, check)
         except ChannelCountError as error:
-            misfit = error
+            misfits.append(error)
             continue
         # One precision for all, so that the choice of bundle is the only difference.
         options = replace(options, amp=pipelines[name].precision == "bfloat16")
-    if misfit is not None and not pipelines:
-        raise misfit
+    if misfits and not pipelines:
+        raise ValueError("; ".join(dict.fromkeys(map(str, misfits))))
     return pipelines

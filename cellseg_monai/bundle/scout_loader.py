@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from cellseg_monai.bundle.find import find_checkpoint, find_postprocess
 from cellseg_monai.bundle.origin import shipped_names
 from cellseg_monai.bundle.run import find_bundle
 from cellseg_monai.digest import file_digest
+from cellseg_monai.inference.torch_network import torch_network
 from cellseg_monai.networks import fold_normalisation
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.scouting import KINDS, SIDE_PX, Certainty, Scout
@@ -45,17 +45,12 @@ def load_scout(checkpoint: str | None = None) -> Scout:
 @lru_cache(maxsize=1)
 def _load(checkpoint: str, root: str, sha256: str) -> Scout:
     trained = TrainedNetwork(checkpoint, bundle=_NAME, roi_size=(SIDE_PX, SIDE_PX), overlap=0.0)
-    network = fold_normalisation(trained.network.eval()).to(memory_format=torch.channels_last)
-    is_native = bfloat16_is_native(torch.device("cpu"))
+    cpu = torch.device("cpu")
+    network = torch_network(fold_normalisation(trained.network.eval()), cpu, amp=bfloat16_is_native(cpu))
     certainty = Certainty.from_json(find_postprocess(checkpoint, root))
 
-    def answer(views: np.ndarray) -> np.ndarray:
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=is_native):
-            tensor = torch.from_numpy(views).to(memory_format=torch.channels_last)
-            return network(tensor).float().numpy(force=True)
-
     version = str(read_mapping(Path(root) / "configs" / "metadata.json")["version"])
-    return Scout(answer, version, sha256, certainty)
+    return Scout(network, version, sha256, certainty)
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from cellseg_monai.inference import Done, choice_text
+from cellseg_monai.inference import Done
+from cellseg_monai.inference.choices import choices_text
+from cellseg_monai.one_line import one_line
 
 if TYPE_CHECKING:
     from cellseg_monai.inference import Failed
@@ -64,8 +66,9 @@ class Progress:
             self.segmented += 1
             self.megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
             self.objects += outcome.objects
-            for text in dict.fromkeys(map(choice_text, outcome.choices)):
-                self._bar.write(f"{outcome.image.path}: {text}", file=sys.stderr)
+            if outcome.choices:
+                text = f"{outcome.image.path}: {choices_text(outcome.choices)}"
+                self._bar.write(one_line(text), file=sys.stderr)
         self._show()
 
     def seconds(self) -> float:

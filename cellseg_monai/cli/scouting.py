@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cellseg_monai.cli.faults import fail_if
 from cellseg_monai.cli.outputs import check_new
 from cellseg_monai.cli.printing import print_error, print_line, print_lines
+from cellseg_monai.one_line import one_line
 from cellseg_monai.segment_options import SegmentOptions
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["scout"]
 
-_WIDTHS = (34, 5, 28, 7)  # of the columns of `Look.cells` except the last
+_WIDTHS = (5, 32, 7)  # of the columns of `Look.cells` except the first and the last
 _LONGEST_NAME = 60
 
 
@@ -54,7 +55,7 @@ def scout(
     from cellseg_monai.scouting import json_of_looks, write_looks
 
     named = None if channels is None else tuple(channels_from_text(channels))
-    options = SegmentOptions(channels=named, axes=axes, pixel_size=pixel_size, checkpoint=checkpoint)
+    options = SegmentOptions(bundle="scout", channels=named, axes=axes, pixel_size=pixel_size, checkpoint=checkpoint)
     if output is not None:
         _check_output(Path(output))
     images, faults = find_images(inputs)
@@ -107,13 +108,17 @@ def _heads() -> tuple[str, ...]:
 
 
 def _width(images: Sequence[ImageFile]) -> int:
-    return max((len(_shortened(str(image.path))) for image in images), default=5)
+    return max([len("image"), *(len(_shortened(str(image.path))) for image in images)])
 
 
 def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
+    shown = one_line(name)
+    return shown if len(shown) <= _LONGEST_NAME else f"…{shown[1 - _LONGEST_NAME :]}"
 
 
 def _row(width: int, name: str, cells: Sequence[str]) -> str:
-    padded = [cell.ljust(length) for cell, length in zip(cells, _WIDTHS, strict=False)]
-    return "  ".join([name.ljust(width), *padded, *cells[len(_WIDTHS) :]]).rstrip()
+    from cellseg_monai.scouting import KINDS
+
+    widths = (max(len(kind.text) for kind in KINDS.values()), *_WIDTHS)
+    padded = [cell.ljust(length) for cell, length in zip(cells, widths, strict=False)]
+    return "  ".join([name.ljust(width), *padded, *cells[len(widths) :]]).rstrip()

@@ -81,6 +81,7 @@ def check_knobs(knobs: Mapping[str, Any], train: Mapping[str, Any]) -> None:
     check_overrides(knobs, train)
     if "steps_per_epoch" not in train or "encoder_rate" not in train:
         raise BundleError(
-            "the train.json of this bundle has no steps_per_epoch or no encoder_rate, so it cannot be fine-tuned; "
-            "build its configs again with `cellseg bundle build`"
+            "the train.json of this bundle has no steps_per_epoch or no encoder_rate, so it cannot be fine-tuned; name "
+            "a bundle that finds cells, such as nuclei, or build the configs of your own again with "
+            "`cellseg bundle build`"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +13,13 @@ import numpy as np
 
 from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.formats.axes import MisfitAxesError, UnstatedAxesError
+from cellseg_monai.inference.choices import choices_text
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import Job, Reading
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.pipeline import Pipeline
-from cellseg_monai.io import LazyImage, Note, open_image
+from cellseg_monai.inference.scouted import choose_for_planes
+from cellseg_monai.io import LazyImage, LazyPlane, Note, open_image
 from cellseg_monai.pixels import Preprocessing, prepared_shape, select_channels
 
 __all__ = ["Understood", "misfits", "seconds_a_px", "settings_text", "understood"]
@@ -27,7 +30,8 @@ class Understood(NamedTuple):
 
     Args:
         text: the image's axes, channels, pixel size and tiles, for the user.
-        network_px: total number of pixels in the image's tiles, to which the network's computing time is proportional.
+        network_px: total number of pixels in the image's tiles, to which the network's computing time is proportional;
+            if its planes differ, from the mean of those that were looked at.
         batch: number of tiles in a batch, and height and width of a tile in pixels.
         notes: notes on the image; see `io.Note`.
     """
@@ -69,31 +73,63 @@ def understood(path: Path, job: Job) -> Understood:
             raise ValueError(f"{path}: the image has no pixels (its shape is {image.shape}); export it again")
         size_um = job.reading.pixel_size_um or image.pixel_size_um
         try:
-            pipeline = _chosen(job, image, shape)
-            settings, tiles = pipeline.preprocess, pipeline.tiles
-            seen = _network_shape(image, settings, size_um)
+            pipelines = _chosen(job, image, shape)
+            works = [_Work.of(pipeline, _network_shape(image, pipeline.preprocess, size_um)) for pipeline in pipelines]
         except ValueError as error:
             raise ValueError(_refusal(path, error, job.reading.notes_on(image))) from error
         sizes = ", ".join(f"{axis} {length}" for axis, length in zip(image.axes, image.shape, strict=True))
         names = f" ({', '.join(image.channel_names)})" if any(image.channel_names) else ""
         known = f"{size_um[0]:g} × {size_um[1]:g} µm per pixel" if size_um else "pixel size unknown"
+        settings = pipelines[0].preprocess
         channels = settings.channels if isinstance(settings.channels, str) else ", ".join(map(str, settings.channels))
-        scale = "" if seen == shape else f", rescaled to {seen[0]} × {seen[1]}"
-        axes = tiles.cover(seen)
-        count = math.prod(len(axis.starts) for axis in axes)
+        shapes = " or ".join(dict.fromkeys(f"{work.seen[0]} × {work.seen[1]}" for work in works))
+        scale = "" if all(work.seen == shape for work in works) else f", rescaled to {shapes}"
+        counts = " or ".join(dict.fromkeys(f"{work.tiles} tile(s)" for work in works))
         planes = math.prod(image.shape[:-3])
-        work = f"{planes} planes, each {count} tile(s)" if planes > 1 else f"{count} tile(s)"
-        seen_as = "" if pipeline.sighting is None else f"; {pipeline.text}"
-        text = f"{sizes}{names}; {known}{seen_as}; the network sees {channels}{scale}, {work}"
-        tile = (axes[0].size, axes[1].size)
-        batch = (min(tiles.batch, count), *tile)
-        return Understood(text, planes * count * math.prod(tile), batch, job.reading.notes_on(image))
+        choices = [pipeline.choice() for pipeline in pipelines]
+        seen_as = f"; {choices_text(choices)}" if all(choices) else ""
+        each = f"{planes} planes, each " if planes > 1 else ""
+        text = f"{sizes}{names}; {known}{seen_as}; the network sees {channels}{scale}, {each}{counts}"
+        network_px = planes * sum(work.network_px for work in works) // len(works)
+        batch = max(works, key=lambda work: work.network_px).batch
+        return Understood(text, network_px, batch, job.reading.notes_on(image))
 
 
-def _chosen(job: Job, image: LazyImage, shape: tuple[int, int]) -> Pipeline:
-    """Return the pipeline for the first plane of an image."""
-    plane = image.plane(next(iter(image.planes())))
-    return job.pipeline.choose(lambda rows, columns: plane[:, rows, columns], shape, image.channel_names)
+class _Work(NamedTuple):
+    """How the network would process a plane.
+
+    Args:
+        seen: height and width of the plane at the scale of the network.
+        tiles: number of its tiles.
+        batch: see `Understood`.
+    """
+
+    seen: tuple[int, int]
+    tiles: int
+    batch: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, seen: tuple[int, int]) -> _Work:
+        down, across = pipeline.tiles.cover(seen)
+        count = len(down.starts) * len(across.starts)
+        return cls(seen, count, (min(pipeline.tiles.batch, count), down.size, across.size))
+
+    @property
+    def network_px(self) -> int:
+        """Number of pixels in all tiles."""
+        return self.tiles * math.prod(self.batch[1:])
+
+
+def _chosen(job: Job, image: LazyImage, shape: tuple[int, int]) -> Sequence[Pipeline]:
+    """Return the pipeline of all planes of an image, or those of the planes that were looked at, if they differ."""
+    planes = [image.plane(place) for place in image.planes()]
+    reads = [partial(_window, plane) for plane in planes]
+    choose = choose_for_planes(job.pipeline, reads, shape, image.channel_names)
+    return list(choose.seen.values()) if choose.shared is None else [choose.shared]
+
+
+def _window(plane: LazyPlane, rows: slice, columns: slice) -> np.ndarray:
+    return plane[:, rows, columns]
 
 
 def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Reading) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from cellseg_monai._version import __version__
@@ -46,11 +46,29 @@ def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str
     if "head" not in was:  # older run.json files lack it, because each bundle then had a fixed head
         now = {name: value for name, value in now.items() if name != "head"}
     before, after = dict(_flat(was)), dict(_flat(now))
-    return {
+    changed = {
         name: f"was {before.get(name, 'not recorded')} and is now {after.get(name, 'not recorded')}"
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     }
+    bundles = was.get("bundles", {}).keys() | now.get("bundles", {}).keys()
+    return dict(sorted(_told_once(changed, bundles).items()))
+
+
+def _told_once(changed: Mapping[str, str], bundles: Collection[str]) -> dict[str, str]:
+    """Return changes in which those that all bundles of a run have in common are told once, without the bundle."""
+    of_bundles: dict[tuple[str, str], list[str]] = {}
+    told = {}
+    for name, change in changed.items():
+        within, _, rest = name.partition(".")
+        bundle, _, setting = rest.partition(".")
+        if within == "bundles" and bundle in bundles and setting:
+            of_bundles.setdefault((setting, change), []).append(name)
+        else:
+            told[name] = change
+    for (setting, change), names in of_bundles.items():
+        told |= {setting: change} if len(names) == len(bundles) else dict.fromkeys(names, change)
+    return told
 
 
 def _flat(about: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +24,7 @@ from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.plane import prepared_plane, segment_plane
 from cellseg_monai.inference.plane_states import Broken, Dropped, Ready, Segmented, TooLarge
 from cellseg_monai.inference.results import ImageResults
-from cellseg_monai.inference.scouted import Chooser, choose_for_planes
+from cellseg_monai.inference.scouted import Chooser, Reader, choose_for_planes
 from cellseg_monai.inference.stages import Stages
 from cellseg_monai.inference.unfinished import UNFINISHED, new_name, unfinished_folder
 from cellseg_monai.io import LazyImage, LazyPlane, Note, open_image
@@ -166,36 +167,34 @@ class Job:
                         exports=self.exports,
                         notes=self.reading.notes_on(image),
                     )
-                    pipelines = self._chosen(file, image, results.planes)
-                    for place, pipeline in zip(results.planes, pipelines, strict=True):
+                    choose = self._chooser(file, image, results.planes)
+                    for number, place in enumerate(results.planes):
                         if results.is_abandoned:
                             break
-                        yield self._plane(results, image, place, pipeline)
+                        yield self._plane(results, image, place, partial(choose, number))
             except OF_AN_IMAGE as error:
                 yield Broken(file, error, results)
 
-    def _chosen(
+    def _chooser(
         self, file: ImageFile, image: LazyImage, places: Sequence[tuple[int, ...]]
-    ) -> Sequence[Pipeline | None]:
-        """Return the pipeline of each plane of an image, or None for a plane that has to be looked at first."""
-        if isinstance(self.pipeline, Pipeline):
-            return [self.pipeline] * len(places)
-        if file.choices:
-            return [self.pipeline.repeated(choice) for choice in file.choices]
-        if len(places) == 1:
-            return [None]
-        reads = [_reader(image.plane(place)) for place in places]
+    ) -> Callable[[int, Reader], Pipeline]:
+        """Return a function that returns the pipeline of a plane, given its number and a function that reads it."""
+        if file.choices and not isinstance(self.pipeline, Pipeline):
+            repeated = [self.pipeline.repeated(choice) for choice in file.choices]
+            return lambda number, _: repeated[number]
         shape = (image.shape[-2], image.shape[-1])
-        return [choose_for_planes(self.pipeline, reads, shape, image.channel_names)] * len(places)
+        if len(places) == 1:
+            return lambda _, read: self.pipeline.choose(read, shape, image.channel_names)
+        reads = [_reader(image.plane(place)) for place in places]
+        return choose_for_planes(self.pipeline, reads, shape, image.channel_names)
 
     def _plane(
-        self, results: ImageResults, image: LazyImage, place: tuple[int, ...], pipeline: Pipeline | None
+        self, results: ImageResults, image: LazyImage, place: tuple[int, ...], choose: Callable[[Reader], Pipeline]
     ) -> Ready | TooLarge:
-        """Choose the pipeline of a plane, if none is given, and read the plane unless it is too large."""
+        """Choose the pipeline of a plane, and read the plane unless it is too large."""
         shape = (image.shape[-2], image.shape[-1])
         pixels = image.window(place) if math.prod(shape) <= self.large_px else image.plane(place)
-        if pipeline is None:
-            pipeline = self.pipeline.choose(_reader(pixels), shape, image.channel_names)
+        pipeline = choose(_reader(pixels))
         if isinstance(pixels, LazyPlane) or self.is_large(image, pipeline):
             return TooLarge(results, place, pipeline)
         plane = prepared_plane(
@@ -258,6 +257,6 @@ class Job:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _reader(plane: np.ndarray | LazyPlane) -> Callable[[slice, slice], np.ndarray]:
+def _reader(plane: np.ndarray | LazyPlane) -> Reader:
     """Return a function that reads the C×Y×X pixels of a plane in the given rows and columns."""
     return lambda rows, columns: plane[:, rows, columns]

@@ -185,5 +185,6 @@ class _Framed:
             nearest_pixels(network_length, image_length)[axis]
             for network_length, image_length, axis in zip(self.values.shape, self.shape, window, strict=True)
         ]
-        rows, columns = (slice(int(places.min()), int(places.max()) + 1) for places in lines)
+        # A table without objects is measured on an empty window.
+        rows, columns = (slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0) for places in lines)
         return np.asarray(self.values[rows, columns])[np.ix_(lines[0] - rows.start, lines[1] - columns.start)]

@@ -46,6 +46,8 @@ class Pipeline:
         sighting: what a scout saw in the image for which this pipeline was chosen; None if it suits any image.
         doubts: what is doubtful about that choice.
         tried: number of sizes that were tried on a window of the image, because the scout was unsure of the size.
+        given_px: diameter of the objects that the user gave, in pixels of the image; None if the scout told it, or if
+            the image keeps its size.
 
     Raises:
         ValueError: the head lacks a map that post-processing needs, or has a map called `views`.
@@ -68,6 +70,7 @@ class Pipeline:
     sighting: Sighting | None = None
     doubts: tuple[Flag, ...] = ()
     tried: int = 0
+    given_px: float | None = None
 
     def __post_init__(self) -> None:
         if "views" in self.head.maps:
@@ -129,7 +132,9 @@ class Pipeline:
         """Return how this pipeline was chosen for an image, for the record of a run; empty without a scout."""
         if self.sighting is None:
             return {}
-        return choice_of(self.bundle, self.sighting, self.preprocess, self.doubts, self.tried)
+        return choice_of(
+            self.bundle, self.sighting, self.preprocess, self.doubts, tried=self.tried, given_px=self.given_px
+        )
 
     @cached_property
     def augmented_network(self) -> Network:

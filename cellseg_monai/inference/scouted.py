@@ -14,11 +14,13 @@ from cellseg_monai.inference.choices import doubts_of_choice, settings_of_choice
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tried_sizes import Fit, best_fit, sizes_to_try, try_sizes
 from cellseg_monai.io import Note
-from cellseg_monai.pixels.scale import within_reach
-from cellseg_monai.scouting import KINDS, Scout, Sighting, agreed, doubts_about, is_unsure_of_size, looked_at
+from cellseg_monai.scouting import KINDS, Scout, Sighting, doubts_about, looked_at
+from cellseg_monai.scouting.doubts import differences_between
+from cellseg_monai.scouting.sighting import middling
+from cellseg_monai.scouting.suited import suited, takes_size, tries_sizes
 from cellseg_monai.segment_options import AUTO
 
-__all__ = ["Chooser", "ScoutedPipelines", "choose_for_planes"]
+__all__ = ["Chooser", "PlanesChooser", "Reader", "ScoutedPipelines", "choose_for_planes"]
 
 # Standard deviation that stands for a size that the network's own maps confirm.
 _CONFIRMED = 0.25
@@ -88,7 +90,7 @@ class ScoutedPipelines:
         chosen = next(iter(self.pipelines.values())).preprocess.channels
         sighting = self.scout.look(read, shape, channel_names=channel_names, channels=chosen)
         pipeline = self._scaled(self._nearest(sighting), sighting)
-        if self._needs_size(pipeline) and is_unsure_of_size(sighting):
+        if tries_sizes(pipeline.preprocess, sighting, self.diameter):
             tried_px = sizes_to_try(sighting.diameter_px, sighting.spread)
             fits = try_sizes(read, shape, pipeline, tried_px, channel_names=channel_names)
             sighting = _judged(sighting, fits)
@@ -119,34 +121,29 @@ class ScoutedPipelines:
             sighting=sighting_of_choice(choice),
             doubts=doubts_of_choice(choice),
             tried=choice.get("tried", 0),
+            given_px=choice.get("given_px"),
         )
 
     def _scaled(self, bundle: str, sighting: Sighting) -> Pipeline:
         pipeline = self.pipelines[bundle]
-        canonical_px = pipeline.preprocess.diameter_px
-        diameter_px = None
-        if canonical_px is not None and isinstance(self.diameter, float):
-            diameter_px = self.diameter
-        elif canonical_px is not None and self.diameter == "auto":
-            diameter_px = within_reach(sighting.diameter_px, canonical_px)
-        preprocess = pipeline.preprocess.for_objects(diameter_px, dark=sighting.is_dark)
-        return replace(pipeline, preprocess=preprocess, sighting=sighting)
+        preprocess = suited(pipeline.preprocess, sighting, self.diameter)
+        has_size = pipeline.preprocess.diameter_px is not None
+        given_px = self.diameter if has_size and isinstance(self.diameter, float) else None
+        return replace(pipeline, preprocess=preprocess, sighting=sighting, given_px=given_px)
 
     def _nearest(self, sighting: Sighting) -> str:
         """Return the name of the pipeline for the likeliest kind for which there is one."""
         return sighting.nearest_bundle(self.pipelines) or next(iter(self.pipelines))
-
-    def _needs_size(self, pipeline: Pipeline) -> bool:
-        """Return True if the size of the objects in an image decides its scale."""
-        return self.diameter == "auto" and pipeline.preprocess.diameter_px is not None
 
     def _doubts(self, pipeline: Pipeline, sighting: Sighting) -> tuple[Flag, ...]:
         return doubts_about(
             sighting,
             pipeline.bundle,
             suits_any_kind=not _is_shipped_for_a_kind(pipeline),
-            needs_size=self._needs_size(pipeline),
+            needs_size=takes_size(pipeline.preprocess, self.diameter),
+            needs_polarity=pipeline.preprocess.polarity != "any",
             tried=pipeline.tried,
+            given_px=pipeline.given_px,
         )
 
     def about(self) -> dict[str, Any]:
@@ -191,27 +188,69 @@ Chooser = Pipeline | ScoutedPipelines
 """Anything with a method `choose` that returns the pipeline for an image."""
 
 
+@dataclass(frozen=True, eq=False)
+class PlanesChooser:
+    """A choice of pipelines for the planes of an image.
+
+    Call it with the number of a plane and a function that reads the plane, to get its pipeline.
+
+    Args:
+        chooser: what chooses pipelines.
+        shape: (Y, X) of the planes.
+        channel_names: one name per channel, or empty.
+        seen: the pipelines of the planes that were looked at, by the number of the plane.
+        differences: a flag that says how these planes differ; empty if all planes share one pipeline.
+    """
+
+    chooser: Chooser
+    shape: tuple[int, int]
+    channel_names: Sequence[str]
+    seen: Mapping[int, Pipeline]
+    differences: tuple[Flag, ...] = ()
+
+    @property
+    def shared(self) -> Pipeline | None:
+        """The pipeline of all planes, or None if they differ."""
+        if self.differences:
+            return None
+        pipelines = list(self.seen.values())
+        sightings = [pipeline.sighting for pipeline in pipelines if pipeline.sighting is not None]
+        middle = middling(sightings) if sightings else None
+        return next(pipeline for pipeline in pipelines if pipeline.sighting is middle)
+
+    def __call__(self, number: int, read: Reader) -> Pipeline:
+        """Return the pipeline of a plane.
+
+        Raises:
+            ValueError: see `ScoutedPipelines.choose`.
+        """
+        if (shared := self.shared) is not None:
+            return shared
+        chosen = self.seen.get(number) or self.chooser.choose(read, self.shape, self.channel_names)
+        return replace(chosen, doubts=(*chosen.doubts, *self.differences))
+
+
 def choose_for_planes(
     chooser: Chooser,
     reads: Sequence[Reader],
     shape: tuple[int, int],
     channel_names: Sequence[str] = (),
-) -> Pipeline | None:
-    """Return one pipeline for all planes of an image, or None if its planes differ.
+) -> PlanesChooser:
+    """Choose one pipeline for all planes of an image, or one for each if its planes differ.
 
     The first, the middle and the last plane are looked at.
 
     Args:
-        chooser: what chooses the pipeline.
+        chooser: what chooses pipelines.
         reads: for each plane, a function that returns the C×Y×X pixels in the given rows and columns.
         shape: (Y, X) of the planes.
         channel_names: one name per channel, or empty.
+
+    Raises:
+        ValueError: see `ScoutedPipelines.choose`.
     """
-    if isinstance(chooser, Pipeline):
-        return chooser
-    chosen = [chooser.choose(reads[place], shape, channel_names) for place in looked_at(len(reads))]
-    shared = agreed([one.sighting for one in chosen if one.sighting is not None])
-    # Planes of one kind can differ in the bundle, if that kind has none.
-    if shared is None or len({one.bundle for one in chosen}) > 1:
-        return None
-    return next(one for one in chosen if one.sighting is shared)
+    seen = {number: chooser.choose(reads[number], shape, channel_names) for number in looked_at(len(reads))}
+    sightings = [pipeline.sighting for pipeline in seen.values() if pipeline.sighting is not None]
+    bundles = [pipeline.bundle for pipeline in seen.values()]
+    differences = differences_between(sightings, bundles) if sightings else ()
+    return PlanesChooser(chooser, shape, channel_names, seen, differences)

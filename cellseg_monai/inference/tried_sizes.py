@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cellseg_monai.boxes import Box
 from cellseg_monai.decoding import label_objects
 from cellseg_monai.inference.tiled import predict
 from cellseg_monai.labels import typical_diameter_px
-from cellseg_monai.pixels import prepare_and_measure
+from cellseg_monai.pixels import Margins, prepare_and_measure, select_channels
+from cellseg_monai.pixels.margins import glimpsed_margins
+from cellseg_monai.scouting.views import row_contrast
 
 if TYPE_CHECKING:
     from cellseg_monai.inference.pipeline import Pipeline
@@ -23,6 +27,7 @@ Reader = Callable[[slice, slice], np.ndarray]
 
 _SIDE_PX = 512  # side of the window at the scale of the network
 _MOST_SIDE_PX = 4096  # side of the window in the image
+_ROWS = 8  # rows of a window that tell its contrast
 _STEPS = (-1.5, -0.5, 0.5, 1.5)  # sizes to try, as multiples of the uncertainty
 _WIDEST = 1.5  # octaves; further apart, sizes in between would be missed
 _SEEN = 0.2  # foreground probability from which a pixel counts as seen
@@ -90,6 +95,8 @@ def try_sizes(
 ) -> list[Fit]:
     """Segment a window of an image as if its objects had each of several sizes.
 
+    The window is chosen among the pixels that have data, by the first channel that the pipeline sees.
+
     Args:
         read: function that returns the C×Y×X pixels in the given rows and columns.
         shape: (Y, X) of the image.
@@ -104,14 +111,26 @@ def try_sizes(
         ValueError: the image lacks a channel that the pipeline needs, or contains NaN.
     """
     plain = replace(pipeline, tta=False)
-    fits = []
+    channels = pipeline.preprocess.channels
+
+    def selected(rows: slice, columns: slice) -> np.ndarray:
+        return select_channels(read(rows, columns), channels, channel_names=channel_names)
+
+    fits: dict[float, Fit] = {}
+    at_scale: dict[float | None, Fit] = {}
     for diameter_px in diameters_px:
         try:
             settings = plain.preprocess.for_objects(diameter_px)
         except ValueError:  # the scale would be too extreme
             continue
-        fits.append(_fit(read, shape, replace(plain, preprocess=settings), diameter_px, channel_names))
-    return fits
+        if settings.zoom not in at_scale:  # sizes that differ little are tried at one scale
+            network_px = min(_SIDE_PX, *pipeline.tiles.size)
+            side = min(_MOST_SIDE_PX, max(1, round(network_px / (settings.zoom or 1.0))))
+            pixels = read(*_telling_window(selected, shape, side))
+            fit = _fit(pixels, replace(plain, preprocess=settings), diameter_px, channel_names)
+            at_scale[settings.zoom] = fit
+        fits[diameter_px] = replace(at_scale[settings.zoom], tried_px=diameter_px)
+    return list(fits.values())
 
 
 def best_fit(fits: Sequence[Fit]) -> Fit | None:
@@ -130,12 +149,8 @@ def best_fit(fits: Sequence[Fit]) -> Fit | None:
     return min(found, key=lambda fit: fit.deviation + _DOUBT * (1 - fit.certainty), default=None)
 
 
-def _fit(
-    read: Reader, shape: tuple[int, int], pipeline: Pipeline, diameter_px: float, channel_names: Sequence[str]
-) -> Fit:
+def _fit(pixels: np.ndarray, pipeline: Pipeline, diameter_px: float, channel_names: Sequence[str]) -> Fit:
     zoom = pipeline.preprocess.zoom or 1.0
-    side = min(_MOST_SIDE_PX, max(1, round(min(_SIDE_PX, *pipeline.tiles.size) / zoom)))
-    pixels = read(*_telling_window(read, shape, side))
     prepared = prepare_and_measure(pixels, pipeline.preprocess, channel_names=channel_names)
     maps = pipeline.maps(predict(prepared.pixels, pipeline.network, pipeline.tiles))
     foreground = maps["foreground"]
@@ -147,17 +162,29 @@ def _fit(
     return Fit(diameter_px, typical_diameter_px(labels) / zoom, int(labels.max()), certainty)
 
 
-def _telling_window(read: Reader, shape: tuple[int, int], side: int) -> tuple[slice, slice]:
-    """Return the window of a given side, among nine, in which a few rows have the highest contrast."""
-    height, width = (min(side, length) for length in shape)
+def _telling_window(read: Reader, shape: tuple[int, int], side: int) -> Box:
+    """Return the window of a given side, among nine, in which a few rows have the highest contrast.
+
+    A margin without data, whose edge would have a high contrast, is left out.
+    """
+    box = slice(0, shape[0]), slice(0, shape[1])
+    if side >= max(shape):
+        return box
+    if (margins := glimpsed_margins(read, shape)) is not None:
+        box = margins.box
+    lengths = [axis.stop - axis.start for axis in box]
+    height, width = (min(side, length) for length in lengths)
     tops, lefts = (
-        sorted({round(share * (length - part)) for share in (0, 0.5, 1)})
-        for length, part in zip(shape, (height, width), strict=True)
+        sorted({axis.start + round(share * (length - part)) for share in (0, 0.5, 1)})
+        for axis, length, part in zip(box, lengths, (height, width), strict=True)
     )
     windows = [(slice(top, top + height), slice(left, left + width)) for top in tops for left in lefts]
-    return max(windows, key=lambda window: _contrast(read, *window)) if len(windows) > 1 else windows[0]
+
+    def contrast(window: Box) -> float:
+        return row_contrast(read if margins is None else partial(_filled, read, margins), window, _ROWS)
+
+    return max(windows, key=contrast) if len(windows) > 1 else windows[0]
 
 
-def _contrast(read: Reader, rows: slice, columns: slice) -> float:
-    sampled = np.linspace(rows.start, rows.stop - 1, 8).astype(int).tolist()
-    return float(np.std([read(slice(row, row + 1), columns)[0, 0] for row in sampled], dtype=np.float64))
+def _filled(read: Reader, margins: Margins, rows: slice, columns: slice) -> np.ndarray:
+    return margins.filled(read(rows, columns), rows, columns)

@@ -1,6 +1,7 @@
 """Prepare pixels for a network, without torch: select channels, normalise intensities and resample."""
 
 from cellseg_monai.pixels.channels import channels_from_text, select_channels
+from cellseg_monai.pixels.hue import brightest_channel_of_one_hue
 from cellseg_monai.pixels.image_quality import (
     contrast_over_noise,
     saturated_share,
@@ -33,6 +34,7 @@ __all__ = [
     "PreparedPixels",
     "PreparedWindows",
     "Preprocessing",
+    "brightest_channel_of_one_hue",
     "channels_from_text",
     "check_zoom",
     "contrast_over_noise",

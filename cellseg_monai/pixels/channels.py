@@ -117,7 +117,7 @@ def select_channels(
         first = (channel_names and channel_names[0]) or 0
         unnamed = "" if any(channel_names) or len(pixels) not in (3, 4) else _IF_COLOUR
         raise ValueError(
-            f"got channels='{policy}' for an image with {len(pixels)} channels "
+            f"got an image with {len(pixels)} channels "
             f"({_listing(len(pixels), channel_names)}), expected a grey, RGB or RGBA image; set channels to a list, "
             f"such as {[first]!r}, or pass --channels {_flag_value(first)} on the command line{unnamed}"
         )

@@ -6,22 +6,30 @@ and the background could look like cells.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from cellseg_monai.boxes import Box
 from cellseg_monai.pixels.scale import nearest_pixels
 
-__all__ = ["Margins", "find_margins"]
+__all__ = ["Margins", "find_margins", "glimpsed_margins"]
 
 _LEAST_SHARE = 0.5  # of the shorter side of the image, in pixels: half a row is enough
 _LEAST_GAP = 0.02  # distance of the margin's value from those of the data, as a share of their range
 _PERCENTILES = (0.5, 50.0, 99.5)
 _MOST_VALUE = 0.01  # share of the data that may have the margin's value
-_LEAST_DATA, _LEAST_VALUES = 0.2, 8  # smallest share of an image with data, and number of values in them
+_LEAST_VALUES, _COUNTED_PX = 8, 4096  # number of values in the data, and of pixels in which they are counted
+_LEAST_DATA = 0.2  # share of an image with data above which they are no object, whatever their shape
+# Below it, data are a field of view if they are a rectangle, or round and larger than objects.
+_RECTANGLE, _ROUND = 0.95, 0.7  # least share of the box around the data that they fill
+_LEAST_SIDES_PX = 64, 256  # least sides of the box
 _SAMPLED_ROWS = 64
+_BLOCK_PX = 2**20  # pixels of a mask that are held in memory at a time
+_GLIMPSED = (64, 512)  # rows and columns of an image that are read for a glimpse
 
 Read = Callable[[slice, slice], np.ndarray]
 """A function that returns the C×Y×X pixels in the given rows and columns."""
@@ -47,13 +55,19 @@ class Margins:
 
     def __call__(self, rows: slice, columns: slice) -> np.ndarray:
         """Return a Y×X mask of a window, True where there are no data."""
-        return self.at(np.arange(rows.start, rows.stop), np.arange(columns.start, columns.stop))
+        return self._among(rows, columns, np.arange(rows.start, rows.stop), np.arange(columns.start, columns.stop))
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return a Y×X mask of the given rows and columns, True where there are no data."""
+        return self._among(rows, columns, rows, columns)
+
+    def _among(self, lines: Any, places: Any, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return the mask of rows and columns, which are also given as slices if they are consecutive."""
         y, x = rows[:, np.newaxis], columns[np.newaxis]
-        across = (x < self.left[rows, np.newaxis]) | (x >= self.right[rows, np.newaxis])
-        return np.asarray(across | (y < self.top[np.newaxis, columns]) | (y >= self.bottom[np.newaxis, columns]))
+        missing = (x < self.left[lines, np.newaxis]) | (x >= self.right[lines, np.newaxis])
+        missing |= y < self.top[np.newaxis, places]
+        missing |= y >= self.bottom[np.newaxis, places]
+        return np.asarray(missing)
 
     def resampled(self, to: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
         """Return a Y×X mask of a window of the image resampled to a given (Y, X) shape; see `scale.rescale_labels`."""
@@ -63,11 +77,18 @@ class Margins:
         )
 
     @property
+    def box(self) -> Box:
+        """The smallest box that contains all data."""
+        rows, columns = np.flatnonzero(self.left < self.right), np.flatnonzero(self.top < self.bottom)
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+    @property
     def share(self) -> float:
         """Share of the image without data."""
         height, width = len(self.left), len(self.top)
-        columns = np.arange(width)
-        return sum(int(self.at(np.array([row]), columns).sum()) for row in range(height)) / (height * width)
+        step = max(1, _BLOCK_PX // width)
+        blocks = (slice(top, min(top + step, height)) for top in range(0, height, step))
+        return sum(np.count_nonzero(self(rows, slice(0, width))) for rows in blocks) / (height * width)
 
     def filled(self, pixels: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
         """Return a C×Y×X window with the median of the data where there are none, in the dtype of `pixels`."""
@@ -81,7 +102,8 @@ def find_margins(read: Read, shape: tuple[int, int], windows: Iterable[Box] | No
     A margin consists of pixels that all have the lowest or the highest value of the border in every channel, and that a
     straight line of such pixels along a row or a column joins to the border. It counts if it is larger than half a row,
     and if its value is rare among the other pixels and well outside their range. A dark or flat background is therefore
-    no margin.
+    no margin. If less than a fifth of the image is left, it must look like a field of view and not like an object: a
+    rectangle, or round and at least 256 pixels high and wide.
 
     Args:
         read: see `Read`.
@@ -98,12 +120,70 @@ def find_margins(read: Read, shape: tuple[int, int], windows: Iterable[Box] | No
     array([[ True,  True,  True],
            [False, False, False]])
     """
-    covering = list(windows or [(slice(0, shape[0]), slice(0, shape[1]))])
+    return _found(read, shape, windows or [(slice(0, shape[0]), slice(0, shape[1]))])
+
+
+def _found(read: Read, shape: tuple[int, int], windows: Iterable[Box], step: float = 1.0) -> Margins | None:
+    """Return the margins of an image of which every so many pixels are known along an axis, on average."""
+    covering = list(windows)
     for value in _values_of_border(read, shape):
-        margins = _accepted(_joined_to_border(read, shape, covering, value), read, shape, value)
+        margins = _accepted(_joined_to_border(read, shape, covering, value), read, value, step)
         if margins is not None:
             return margins
     return None
+
+
+def glimpsed_margins(read: Read, shape: tuple[int, int]) -> Margins | None:
+    """Find margins like `find_margins`, from a few rows of the image only.
+
+    Where the border between margin and data runs between the rows and columns that are read, pixels with data can
+    count as margin, but not the other way round.
+
+    Args:
+        read: see `Read`.
+        shape: (Y, X) of the image.
+    """
+    down, across = (
+        np.unique(np.linspace(0, length - 1, min(length, most)).astype(int))
+        for length, most in zip(shape, _GLIMPSED, strict=True)
+    )
+
+    def thinned(rows: slice, columns: slice) -> np.ndarray:
+        picked = across[columns]
+        window = slice(int(picked[0]), int(picked[-1]) + 1)
+        lines = [read(slice(row, row + 1), window)[:, :, picked - picked[0]] for row in down[rows].tolist()]
+        return np.concatenate(lines, axis=1)
+
+    known = len(down), len(across)
+    step = math.sqrt(math.prod(shape) / math.prod(known))
+    found = _found(thinned, known, [(slice(0, known[0]), slice(0, known[1]))], step)
+    if found is None:
+        return None
+    left, right = _between_lines(found.left, found.right, down, across, shape)
+    top, bottom = _between_lines(found.top, found.bottom, across, down, (shape[1], shape[0]))
+    return Margins(left, right, top, bottom, found.fill)
+
+
+def _between_lines(
+    firsts: np.ndarray, lasts: np.ndarray, lines: np.ndarray, places: np.ndarray, lengths: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last place with data in all lines of an image, given those in some lines.
+
+    Args:
+        firsts: for each known line, the number of known places without data at its start.
+        lasts: for each known line, the number of the known place after the last with data.
+        lines: numbers of the known lines, in order, with the first and the last line of the image.
+        places: numbers of the known places in a line.
+        lengths: number of lines in the image, and of places in a line.
+    """
+    known_firsts = np.append(places, lengths[1])[firsts]
+    known_lasts = np.insert(places + 1, 0, 0)[lasts]
+    every = np.arange(lengths[0])
+    before, after = np.searchsorted(lines, every, side="right") - 1, np.searchsorted(lines, every)
+    return (
+        np.maximum(known_firsts[before], known_firsts[after]),
+        np.minimum(known_lasts[before], known_lasts[after]),
+    )
 
 
 def _joined_to_border(read: Read, shape: tuple[int, int], windows: Iterable[Box], value: np.ndarray) -> Margins:
@@ -140,19 +220,23 @@ def _values_of_border(read: Read, shape: tuple[int, int]) -> list[np.ndarray]:
     return [value for value in extremes if (border == value[:, np.newaxis]).all(axis=0).sum() >= least]
 
 
-def _accepted(margins: Margins, read: Read, shape: tuple[int, int], value: np.ndarray) -> Margins | None:
+def _accepted(margins: Margins, read: Read, value: np.ndarray, step: float) -> Margins | None:
     """Return the margins with the median of the data, or None if they are too small or not unlike the data."""
-    rows = np.unique(np.linspace(0, shape[0] - 1, _SAMPLED_ROWS).astype(int)).tolist()
-    across = slice(0, shape[1])
-    lines = [slice(row, row + 1) for row in rows]
-    data = np.concatenate([read(line, across)[:, 0, ~margins(line, across)[0]] for line in lines], axis=1)
+    height, width = len(margins.left), len(margins.top)
     share = margins.share
-    if share * shape[0] * shape[1] < _LEAST_SHARE * min(shape) or share > 1 - _LEAST_DATA or not data.size:
+    if share * height * width < _LEAST_SHARE * min(height, width) or not _may_be_a_field(margins, share, step):
         return None
+    box, across = margins.box[0], slice(0, width)
+    rows = np.unique(np.linspace(box.start, box.stop - 1, _SAMPLED_ROWS).astype(int))
+    has_data = ~margins.at(rows, np.arange(width))
+    lines = (read(slice(row, row + 1), across)[:, 0] for row in rows.tolist())
+    data = np.concatenate([line[:, place] for line, place in zip(lines, has_data, strict=True)], axis=1)
     # Objects on a flat background have its value between them, and drawings have few values.
     is_value = (data == value[:, np.newaxis]).all(axis=0)
-    if is_value.mean() > _MOST_VALUE or max(len(np.unique(channel)) for channel in data) < _LEAST_VALUES:
+    some = data[:, :: max(1, data.shape[1] // _COUNTED_PX)]
+    if is_value.mean() > _MOST_VALUE or max(len(np.unique(channel)) for channel in some) < _LEAST_VALUES:
         return None
+    data = data[:, ~is_value]  # such as saturated pixels in a white margin
     low, middle, high = np.percentile(data.astype(np.float64), _PERCENTILES, axis=1)
     gap = np.maximum(low - value, value - high)
     if not (gap >= _LEAST_GAP * np.maximum(high - low, 1e-9)).any():
@@ -160,3 +244,21 @@ def _accepted(margins: Margins, read: Read, shape: tuple[int, int], value: np.nd
     if data.dtype.kind in "biu":
         middle = np.round(middle)
     return Margins(margins.left, margins.right, margins.top, margins.bottom, middle)
+
+
+def _may_be_a_field(margins: Margins, share: float, step: float) -> bool:
+    """Return True if what is left within margins is large or has the shape of a field of view.
+
+    Args:
+        margins: the margins.
+        share: share of the image that they cover.
+        step: distance of known pixels along an axis.
+    """
+    if share >= 1:
+        return False
+    if share <= 1 - _LEAST_DATA:
+        return True
+    sides = [axis.stop - axis.start for axis in margins.box]
+    filled = (1 - share) * len(margins.left) * len(margins.top) / math.prod(sides)
+    least = _LEAST_SIDES_PX[0] if filled >= _RECTANGLE else _LEAST_SIDES_PX[1]
+    return filled >= _ROUND and min(sides) * step >= least

@@ -148,9 +148,11 @@ class PreparedWindows:
             self._image_shape,
             windows_of_chunks(self._image_shape, chunk_shape),
         )
+        height, width = self._image_shape
+        box = (slice(0, height), slice(0, width)) if margins is None else margins.box
         ranges = channel_ranges(
-            lambda rows, columns: self._filled(rows, columns, grey, margins),
-            self._image_shape,
+            lambda rows, columns: self._filled(_moved(rows, box[0]), _moved(columns, box[1]), grey, margins),
+            (box[0].stop - box[0].start, box[1].stop - box[1].start),
             settings.lower_percentile,
             settings.upper_percentile,
             with_noise=settings.noise_floor > 0,
@@ -196,3 +198,8 @@ class PreparedWindows:
             if len(pixels) < 3 or not ((pixels[0] == pixels[1]) & (pixels[0] == pixels[2])).all():
                 return False
         return True
+
+
+def _moved(axis: slice, within: slice) -> slice:
+    """Return rows or columns of an image, given those of a part of it."""
+    return slice(axis.start + within.start, axis.stop + within.start)

@@ -19,6 +19,7 @@ from cellseg_monai.pixels.scale import (
     rescale_labels,
     rescaled_shape,
     shape_of_shorter_side,
+    zoom_for_objects,
     zoomed_shape,
 )
 from cellseg_monai.settings import read_settings, write_settings
@@ -129,7 +130,7 @@ class Preprocessing:
         return replace(self, pixel_size_um=None, shorter_side_px=None, zoom=zoom)
 
     def for_objects(self, diameter_px: float | None, *, dark: bool = False) -> Preprocessing:
-        """Return a copy of these settings for an image whose objects are known.
+        """Return a copy of these settings for an image whose objects are known; see `scale.zoom_for_objects`.
 
         Args:
             diameter_px: typical diameter of the objects, in pixels of the image; None or NaN to keep its size.
@@ -150,7 +151,14 @@ class Preprocessing:
                 f"got objects of {diameter_px:g} pixels in diameter for a network that was trained on images at their "
                 "own size; leave out the diameter"
             )
-        return replace(self.at_zoom(self.diameter_px / diameter_px), invert=invert)
+        zoom = zoom_for_objects(diameter_px, self.diameter_px)
+        try:
+            return replace(self.at_zoom(zoom), invert=invert)
+        except ValueError as error:
+            raise ValueError(
+                f"got objects of {diameter_px:g} pixels in diameter for a network that was trained on objects of "
+                f"{self.diameter_px:g} pixels, expected a diameter within a factor of 20; check its unit"
+            ) from error
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> Preprocessing:
@@ -224,19 +232,22 @@ def prepare_and_measure(
         chosen = inverted(chosen)
     whole = slice(0, chosen.shape[1]), slice(0, chosen.shape[2])
     margins = find_margins(lambda rows, columns: chosen[:, rows, columns], chosen.shape[1:])
+    box = whole
     if margins is not None:
-        chosen = margins.filled(chosen, *whole)
-    normalised, ranges = normalise_and_measure(
-        chosen,
+        box, chosen = margins.box, margins.filled(chosen, *whole)
+    part, ranges = normalise_and_measure(
+        chosen[:, box[0], box[1]],
         settings.lower_percentile,
         settings.upper_percentile,
         clip=settings.clip,
         noise_floor=settings.noise_floor,
     )
-    shape = (normalised.shape[1], normalised.shape[2])
-    missing = None
+    shape = (chosen.shape[1], chosen.shape[2])
+    normalised, missing = part, None
     if margins is not None:
         missing = margins(*whole)
+        normalised = np.zeros(chosen.shape, np.float32)
+        normalised[:, box[0], box[1]] = part
         normalised[:, missing] = 0
     to = prepared_shape(shape, settings, pixel_size_um=pixel_size_um)
     return Prepared(

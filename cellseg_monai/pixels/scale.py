@@ -17,12 +17,16 @@ __all__ = [
     "rescaled_shape",
     "shape_of_shorter_side",
     "within_reach",
+    "zoom_for_objects",
     "zoomed_shape",
 ]
 
 # Pixel sizes that differ by less than this count as equal, because resampling would only reduce sharpness.
 _SAME_WITHIN = 0.02
 _LARGEST_FACTOR = 20.0
+# Sizes of objects, as fractions of the size that a network was trained on, between which resampling costs more than it
+# gains. `python benchmarks/kept_sizes.py` measures it.
+_LEAST_KEPT, _MOST_KEPT = 0.7, 1.3
 # Number of standard deviations at which SciPy truncates its Gaussian filter.
 _TRUNCATED_AT = 4.0
 
@@ -87,6 +91,26 @@ def check_zoom(factor: float) -> None:
             f"got zoom={factor:g}, expected a factor between {1 / _LARGEST_FACTOR:g} and {_LARGEST_FACTOR:g}; "
             "check the diameter or pixel size from which it was computed"
         )
+
+
+def zoom_for_objects(diameter_px: float, target_px: float) -> float:
+    """Return the factor by which an image is enlarged so that its objects suit a network.
+
+    A network that was trained on objects of one size, with some variation, also finds somewhat smaller and larger ones.
+    Resampling blurs outlines, so an image whose objects are not far from the target keeps its size. Smaller objects are
+    enlarged only until they are large enough, because enlarging adds no detail. Larger ones are reduced to the target.
+
+    Args:
+        diameter_px: typical diameter of the objects in the image.
+        target_px: typical diameter of the objects on which the network was trained.
+
+    >>> [zoom_for_objects(diameter, 28) for diameter in (7, 14, 20, 28, 36, 56)]
+    [2.8, 1.4, 1.0, 1.0, 1.0, 0.5]
+    """
+    relative = diameter_px / target_px
+    if relative > _MOST_KEPT:
+        return 1 / relative
+    return max(_LEAST_KEPT / relative, 1.0)
 
 
 def within_reach(diameter_px: float, target_px: float) -> float:

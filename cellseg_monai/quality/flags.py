@@ -17,6 +17,8 @@ __all__ = ["FLAGS", "LEAST_COMPARED", "SEVERITIES", "Flag", "compared_measures",
 FLAGS = {
     "unknown kind": "the image shows none of the known kinds, or not the kind that the bundle is made for",
     "uncertain size": "the size of the objects could not be told, so the image may have been scaled wrongly",
+    "uncertain polarity": "the scout is unsure whether the objects are darker or brighter than their surroundings",
+    "planes differ": "the planes show things or sizes that differ, so each plane is segmented in its own way",
     "no objects": "no objects were found",
     "low contrast": "the image is little more than noise, so its contrast is not stretched and it stays dark",
     "out of focus": "less than half as sharp as the least sharp training image, or far less sharp than most of the run",
@@ -37,6 +39,7 @@ FLAGS = {
 
 SEVERITIES: dict[str, Severity] = {
     "unknown kind": "serious",
+    "planes differ": "note",
     "no objects": "note",
     "low contrast": "note",
     "cut objects": "note",

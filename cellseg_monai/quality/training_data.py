@@ -24,6 +24,10 @@ class Range(NamedTuple):
     high: float
 
 
+# A few odd images among hundreds should not make everything look usual.
+_PERCENTILES = (2, 50, 98)
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """A description of the images that a network was trained on, stored in `models/weights.json` in its bundle.
@@ -143,4 +147,4 @@ def _window_reader(pixels: np.ndarray) -> Callable[[slice, slice], np.ndarray]:
 
 def _spread(measured: Sequence[PlaneMeasures], value: Callable[[PlaneMeasures], float]) -> Range:
     values = np.array([value(measures) for measures in measured])
-    return Range(*(round(float(number), 4) for number in np.percentile(values[np.isfinite(values)], (0, 50, 100))))
+    return Range(*(round(float(number), 4) for number in np.percentile(values[np.isfinite(values)], _PERCENTILES)))

@@ -12,9 +12,10 @@ from typing import Any
 from cellseg_monai.atomic import replacing
 from cellseg_monai.flag import Flag
 from cellseg_monai.pixels import Preprocessing
-from cellseg_monai.scouting.doubts import doubts_about
+from cellseg_monai.scouting.doubts import differences_between, doubts_about
 from cellseg_monai.scouting.kinds import KINDS, NONE
-from cellseg_monai.scouting.sighting import Sighting, agreed
+from cellseg_monai.scouting.sighting import Sighting, middling
+from cellseg_monai.scouting.suited import suited, takes_size, tries_sizes
 from cellseg_monai.spreadsheets import writing_table
 
 __all__ = ["HEADS", "Look", "json_of_looks", "look_of", "write_looks"]
@@ -29,7 +30,9 @@ class Look:
         sighting: what the image shows.
         pixel_size_um: height and width of a pixel in µm, or None if unknown.
         bundle: name of the bundle that suits the image best; None if there is none.
-        zoom: factor by which the bundle would scale the image; None to keep its size.
+        zoom: factor by which the bundle would scale the image; None to keep its size, or if sizes would be tried.
+        tries_sizes: True if the bundle would try a few sizes on a window of the image.
+        invert: True if the image would be inverted, because its objects are dark.
         doubts: what is doubtful about this.
     """
 
@@ -38,6 +41,8 @@ class Look:
     pixel_size_um: tuple[float, float] | None = None
     bundle: str | None = None
     zoom: float | None = None
+    tries_sizes: bool = False
+    invert: bool = False
     doubts: tuple[Flag, ...] = ()
 
     @property
@@ -70,6 +75,8 @@ class Look:
             "dark_objects": round(self.sighting.dark, 4),
             "bundle": self.bundle,
             "zoom": None if self.zoom is None else round(self.zoom, 4),
+            "tries_sizes": self.tries_sizes,
+            "invert": self.invert,
             "doubts": "; ".join(f"{doubt.kind}: {doubt.reason}" for doubt in self.doubts),
             **{f"probability_{kind}": round(value, 4) for kind, value in self.sighting.probabilities.items()},
         }
@@ -80,13 +87,16 @@ class Look:
         size_um = "" if self.diameter_um is None else f", {self.diameter_um:.3g} µm"
         is_none = self.kind == NONE
         scale = "" if self.zoom is None else f" at {self.zoom:.2g}×"
+        channel = "" if self.sighting.channel is None else f", channel {self.sighting.channel}"
+        tried = ", sizes would be tried" if self.tries_sizes else ""
+        how = f"{scale}{tried}{', inverted' if self.invert else ''}{channel}"
         doubts = f" ({', '.join(doubt.kind for doubt in self.doubts)})" if self.doubts else ""
         return (
             KINDS[self.kind].text,
             f"{100 * self.sighting.probability:.0f} %",
             "" if is_none else f"{self.diameter_px:.0f} px ({low:.0f} to {high:.0f}){size_um}",
             "" if is_none else "dark" if self.sighting.is_dark else "bright",
-            f"{self.bundle or 'no bundle'}{scale}{doubts}",
+            f"{self.bundle or 'no bundle'}{how}{doubts}",
         )
 
 
@@ -108,34 +118,34 @@ def look_of(
         bundles: the bundles to choose from, with their preparations of images.
         pixel_size_um: height and width of a pixel in µm, or None if unknown.
     """
-    shared = agreed(sightings)
-    sighting, differences = _middling(sightings) if shared is None else (shared, ())
+    sighting = middling(sightings)
     bundle = sighting.nearest_bundle(bundles)
-    trained_px = None if bundle is None else bundles[bundle].diameter_px
+    own = Preprocessing() if bundle is None else bundles[bundle]
+    is_tried = bundle is not None and tries_sizes(own, sighting)
+    settings = own if bundle is None else suited(own, sighting)
     return Look(
         image=image,
         sighting=sighting,
         pixel_size_um=pixel_size_um,
         bundle=bundle,
-        zoom=None if trained_px is None else trained_px / sighting.diameter_px,
-        doubts=(*doubts_about(sighting, bundle), *differences),
+        zoom=None if is_tried else settings.zoom,
+        tries_sizes=is_tried,
+        invert=settings.invert,
+        doubts=(
+            *doubts_about(
+                sighting,
+                bundle,
+                needs_size=bundle is None or takes_size(own),
+                needs_polarity=own.polarity != "any",
+            ),
+            *differences_between(sightings, [one.nearest_bundle(bundles) for one in sightings]),
+        ),
     )
-
-
-def _middling(sightings: Sequence[Sighting]) -> tuple[Sighting, tuple[Flag, ...]]:
-    """Return the sighting of middling diameter, and a flag that says how the planes differ."""
-    by_size = sorted(sightings, key=lambda sighting: sighting.diameter_px)
-    kinds = " and ".join(dict.fromkeys(KINDS[sighting.kind].text for sighting in sightings))
-    reason = (
-        f"{len(sightings)} planes show {kinds}, about {by_size[0].diameter_px:.0f} to "
-        f"{by_size[-1].diameter_px:.0f} px; each plane is segmented in its own way"
-    )
-    return by_size[len(by_size) // 2], (Flag("planes differ", reason, "note"),)
 
 
 def json_of_looks(looks: Sequence[Look]) -> str:
     """Return what is seen in images as JSON: a list with an object for each image."""
-    return json.dumps([look.to_mapping() for look in looks], indent=2)
+    return json.dumps([look.to_mapping() for look in looks], indent=2, allow_nan=False)
 
 
 def write_looks(path: Path, looks: Sequence[Look]) -> None:

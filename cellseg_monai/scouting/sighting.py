@@ -11,13 +11,15 @@ import numpy as np
 from cellseg_monai.scouting.certainty import AS_IT_IS, Z_OF_INTERVAL, Certainty
 from cellseg_monai.scouting.kinds import KINDS, NONE
 
-__all__ = ["OUTPUTS", "Sighting", "agreed", "looked_at", "sighting_of"]
+__all__ = ["OUTPUTS", "Sighting", "agreed", "looked_at", "middling", "sighting_of"]
 
 OUTPUTS = ("log2_diameter", "log_variance", "dark", *KINDS)
 """The numbers that the network returns for a view, in order: the logarithm to base 2 of the typical diameter in pixels
 of the view, the logarithm of the variance of that number, the logit of dark objects, and a logit for each kind."""
 
 _LOG_VARIANCES = (-6.0, 3.0)
+# Factor for the probabilities of all kinds in an image that shows none of them.
+_HARDLY = 1e-3
 # Largest ratio between the diameters in planes of a stack that are treated alike.
 _ALIKE = 1.3
 
@@ -32,6 +34,7 @@ class Sighting:
         diameter_px: typical diameter of the objects, in pixels of the image.
         spread: standard deviation of the logarithm to base 2 of the diameter; 0.2 means ±15 %.
         dark: probability that the objects are darker than their surroundings.
+        channel: name of the only channel that counts, if the image has shades of one hue on black; otherwise None.
     """
 
     kind: str
@@ -39,6 +42,7 @@ class Sighting:
     diameter_px: float
     spread: float
     dark: float
+    channel: str | None = None
 
     @property
     def probability(self) -> float:
@@ -57,17 +61,23 @@ class Sighting:
         return self.diameter_px / factor, self.diameter_px * factor
 
     def as_none(self) -> Sighting:
-        """Return the same sighting for an image that certainly shows none of the known kinds."""
-        return replace(self, kind=NONE, probabilities={kind: float(kind == NONE) for kind in KINDS})
+        """Return the same sighting for an image that almost certainly shows none of the known kinds.
+
+        The order of the others remains, because the image may be segmented by the bundle of the likeliest.
+        """
+        others = {kind: _HARDLY * value for kind, value in self.probabilities.items() if kind != NONE}
+        probabilities = {kind: others.get(kind, 1 - sum(others.values())) for kind in KINDS}
+        return replace(self, kind=NONE, probabilities=probabilities)
 
     def nearest_bundle(self, bundles: Collection[str]) -> str | None:
-        """Return the bundle for the likeliest kind that has one of the given bundles, or None if no kind has.
+        """Return the bundle or substitute of the likeliest kind that has one of the given bundles, or None if none has.
 
         Args:
             bundles: names of bundles.
         """
         likeliest = sorted(self.probabilities, key=lambda kind: -self.probabilities[kind])
-        return next((bundle for kind in likeliest if (bundle := KINDS[kind].bundle) in bundles), None)
+        candidates = (name for kind in likeliest for name in (KINDS[kind].bundle, KINDS[kind].substitute))
+        return next((name for name in candidates if name in bundles), None)
 
 
 def looked_at(count: int) -> list[int]:
@@ -81,11 +91,14 @@ def looked_at(count: int) -> list[int]:
 
 def agreed(sightings: Sequence[Sighting]) -> Sighting | None:
     """Return the sighting of middling diameter if all agree about kind, polarity and diameter, otherwise None."""
-    by_size = sorted(sightings, key=lambda sighting: sighting.diameter_px)
-    is_same = len({(sighting.kind, sighting.is_dark) for sighting in sightings}) == 1
-    if is_same and by_size[-1].diameter_px <= _ALIKE * by_size[0].diameter_px:
-        return by_size[len(by_size) // 2]
-    return None
+    sizes = [sighting.diameter_px for sighting in sightings]
+    is_same = len({(sighting.kind, sighting.is_dark, sighting.channel) for sighting in sightings}) == 1
+    return middling(sightings) if is_same and max(sizes) <= _ALIKE * min(sizes) else None
+
+
+def middling(sightings: Sequence[Sighting]) -> Sighting:
+    """Return the sighting of middling diameter."""
+    return sorted(sightings, key=lambda sighting: sighting.diameter_px)[len(sightings) // 2]
 
 
 def sighting_of(answers: np.ndarray, factors: Sequence[int], certainty: Certainty = AS_IT_IS) -> Sighting:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.accuracy_page import COMMANDS, checked_results, main, tables, with_tables
+from benchmarks.accuracy_page import COMMANDS, bundle_table, checked_results, main, short_table, tables, with_tables
 
 ABOUT = {"cellseg_monai": "0.1.0", "section": "test", "limit": None, "only": None}
 
@@ -22,7 +22,7 @@ def scores(f1_50: float, f1: float) -> dict[str, Any]:
     }
 
 
-def test_the_page_shows_the_kept_numbers() -> None:
+def test_all_pages_show_the_kept_numbers() -> None:
     assert main(["--check"]) == 0
 
 
@@ -57,6 +57,19 @@ def test_a_program_that_does_not_install_is_shown_with_the_reason() -> None:
     shown = tables({"peers": {"about": about, "programs": {"ours": works, "other": {"fault": "no wheel"}}}})["peers"]
     assert "| ours | 0.800 (0.790 to 0.810) | 0.700 (0.690 to 0.710) | 1.50 | 900 MB | 1,500 MB |" in shown
     assert shown.endswith("| other | – | – | – | – | fails: no wheel |")
+
+
+def test_the_page_of_a_bundle_shows_only_the_sets_that_it_is_for() -> None:
+    sizes = {"auto": scores(0.7, 0.5), "none": scores(0.5, 0), "true": scores(0.71, 0)}
+    groups = {"tnbc_he": {"bundle": "nuclei_tissue", **sizes}, "bbbc039": {"bundle": "nuclei", **sizes}}
+    shown = bundle_table({"sizes": {"about": ABOUT, "groups": groups}}, "nuclei").splitlines()
+    assert shown[2:] == ["| bbbc039 | 5 | 1,234 | 0.700 (0.690 to 0.710) | 0.500 (0.490 to 0.510) |"]
+    assert bundle_table({}, "nuclei") == f"Not measured yet: `python {COMMANDS['sizes']}`"
+
+
+def test_the_short_table_has_no_intervals() -> None:
+    shown = short_table({"one_command": {"about": ABOUT, "groups": {"bbbc039": scores(0.95, 0.9)}}})
+    assert shown.endswith("| bbbc039 | 5 | 0.950 | 0.900 |")
 
 
 def test_tables_replace_what_stands_between_their_marks() -> None:

@@ -16,3 +16,18 @@ def test_images_objects_and_parts_of_a_large_image_are_counted(capsys):
     assert (progress.segmented, progress.objects, progress.megapixels) == (1, 7, 3.0)
     assert "3/4 images" in capsys.readouterr().err
     assert progress.seconds() > 0
+
+
+def test_what_was_chosen_is_one_line_an_image_whatever_its_name(capsys):
+    small = {"kind": "fluorescence_nuclei", "diameter_px": 8.0, "bundle": "nuclei", "zoom": 2.5, "invert": False}
+    choices = (small, {**small, "diameter_px": 20.0, "zoom": 1.0}, {**small, "kind": "none", "bundle": "mine"})
+    image = ImageFile(Path("a\udcff\nb.npy"))
+    with Progress(2, done=0) as progress:
+        progress.add(Done(image, "", "ZCYX", (3, 1, 10, 10), 0, (), 1.0, choices=choices))
+        progress.add(Done(image, "", "ZCYX", (2, 1, 10, 10), 0, (), 1.0, choices=(small, small)))
+    lines = [line for line in capsys.readouterr().err.splitlines() if "→" in line]
+    assert [line[line.index("a\\udcff") :] for line in lines] == [
+        "a\\udcff\\nb.npy: 3 planes differ: nuclei in fluorescence and none of the known kinds of microscope images, "
+        "about 8 to 20 px → nuclei and mine at 1 to 2.5×",
+        "a\\udcff\\nb.npy: nuclei in fluorescence, about 8 px → nuclei at 2.5×",
+    ]

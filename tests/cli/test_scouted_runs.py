@@ -36,8 +36,8 @@ def auto(output, *words):
 def test_an_image_is_brought_to_size_and_the_choice_is_printed_and_recorded(cellseg, bundles, mixed, output):
     ran = cellseg("segment", mixed, *auto(output))
     assert (ran.code, ran.errors) == (0, [])
-    assert f"{mixed / 'a.npy'}: nuclei in fluorescence, about 16 px → nuclei at 1.8×\n" in ran.err
-    assert "b.npy: none of the known kinds of microscope images, about 16 px → nuclei at 1.8×; unknown kind" in ran.err
+    assert f"{mixed / 'a.npy'}: nuclei in fluorescence, about 16 px → nuclei at 1.2×\n" in ran.err
+    assert "b.npy: none of the known kinds of microscope images, about 16 px → nuclei at 1.2×; unknown kind" in ran.err
     assert "serious: 1 image(s) flagged unknown kind" in ran.err
     run = record_of(output)
     assert run["about"]["bundle"] == {"name": "auto"}
@@ -45,7 +45,7 @@ def test_an_image_is_brought_to_size_and_the_choice_is_printed_and_recorded(cell
     assert run["about"]["scout"]["weights_sha256"]
     by_key = {entry["key"]: entry for entry in run["images"]}
     (choice,) = by_key["a"]["choices"]
-    assert (choice["bundle"], choice["zoom"], choice["invert"]) == ("nuclei", 1.75, False)
+    assert (choice["bundle"], choice["zoom"], choice["invert"]) == ("nuclei", pytest.approx(1.225), False)
     assert len(by_key["s"]["choices"]) == 2
     assert by_key["b"]["flags"][0]["kind"] == "unknown kind"
     assert "unknown kind" in (output / "b.csv").read_text()
@@ -70,7 +70,7 @@ def test_a_dry_run_says_what_would_be_chosen(cellseg, bundles, mixed, output):
     ran = cellseg("segment", mixed, *auto(output, "--dry_run"))
     assert ran.code == 0
     assert (
-        "nuclei in fluorescence, about 16 px → nuclei at 1.8×; the network sees grey, rescaled to 168 × 168" in ran.out
+        "nuclei in fluorescence, about 16 px → nuclei at 1.2×; the network sees grey, rescaled to 118 × 118" in ran.out
     )
     assert cellseg("segment", mixed, *auto(output, "--dry_run", "--strict")).code == 1
 
@@ -108,7 +108,7 @@ def test_the_report_says_what_was_seen_and_chosen(cellseg, bundles, mixed, outpu
     assert cellseg("segment", mixed, *auto(output, "--report")).code == 0
     page = check_page(output / "report.html")
     assert "found by nuclei" in page.text
-    assert "nuclei in fluorescence, about 16 px → nuclei at 1.8×" in page.text
+    assert "nuclei in fluorescence, about 16 px → nuclei at 1.2×" in page.text
     assert "unknown kind: 1 image(s)" in page.text
     numbers = json.loads((output / "report.json").read_text())
     flags = {row["image"]: list(row["flags"]) for row in numbers["images"]}
@@ -127,7 +127,7 @@ def test_the_report_says_what_was_seen_and_chosen(cellseg, bundles, mixed, outpu
 
 def test_a_bundle_that_the_user_names_is_brought_to_size_too(cellseg, bundles, mixed, output):
     ran = cellseg("segment", mixed / "a.npy", "--bundle", "nuclei", "--output", output)
-    assert "about 16 px → nuclei at 1.8×" in ran.err
+    assert "about 16 px → nuclei at 1.2×" in ran.err
     about = record_of(output)["about"]
     assert (about["bundle"]["name"], about["preprocess"]["diameter_px"], about["diameter"]) == ("nuclei", 28.0, "auto")
     ran = cellseg("segment", mixed / "a.npy", "--bundle", "nuclei", "--output", f"{output}_own", "--diameter", "none")
@@ -146,7 +146,7 @@ class TestMissingWeights:
         named = ("segment", mixed / "a.npy", "--bundle", "nuclei", "--output", output)
         assert "pass --diameter, such as 30, or none" in cellseg(*named).errors[0]
         assert cellseg(*named, "--diameter", 16).code == 0
-        assert record_of(output)["about"]["preprocess"]["zoom"] == 1.75
+        assert record_of(output)["about"]["preprocess"]["zoom"] == pytest.approx(1.225)
 
     def test_without_any_bundle_the_first_says_what_it_lacks(self, cellseg, bundles, mixed, output):
         (bundles / "nuclei" / "models" / "model.pt").unlink()

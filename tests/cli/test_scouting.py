@@ -30,6 +30,16 @@ def test_a_row_for_each_image_and_a_line_for_each_bad_file(cellseg, images, weig
     assert "broken.tif" in ran.errors[0]
 
 
+def test_the_columns_are_aligned(cellseg, images, weights):
+    np.save(images / "b.npy", 60_000 - cells(1))
+    head, *rows = cellseg("scout", images, "--checkpoint", weights, "--pixel_size", 0.5).out.splitlines()
+    assert "none of the known kinds of microscope images" in rows[1]
+    sure, suggestion = head.index("sure"), head.index("suggestion")
+    assert [row[sure - 2 : sure] for row in rows] == ["  "] * 3
+    assert [row[sure].isdigit() for row in rows] == [True] * 3
+    assert [row[suggestion - 2 : suggestion + 6] for row in rows] == ["  nuclei"] * 3
+
+
 def test_json_table_and_python_say_the_same(cellseg, images, weights, tmp_path):
     printed = json.loads(cellseg("scout", images, "--checkpoint", weights, "--json").out)
     table = tmp_path / "seen.csv"
@@ -54,6 +64,18 @@ def test_stacks_and_channels_are_looked_at_as_segment_does(cellseg, tmp_path, we
     assert "2 channels" in refused.errors[0]
     (seen,) = json.loads(cellseg("scout", path, "--channels", "DAPI", "--checkpoint", weights, "--json").out)
     assert seen["kind"] == "fluorescence_nuclei"
+
+
+def test_an_image_with_nan_is_a_fault_in_the_words_of_segment(cellseg, tmp_path, weights):
+    image = cells().astype(np.float32)
+    image[:9] = np.nan
+    np.save(tmp_path / "a.npy", image)
+    ran = cellseg("scout", tmp_path / "a.npy", "--checkpoint", weights, "--json")
+    assert (ran.code, json.loads(ran.out)) == (1, [])
+    (error,) = ran.errors
+    assert f"{tmp_path / 'a.npy'}: 864 of 9216 values are NaN" in error
+    with pytest.raises(ValueError, match="864 of 9216 values are NaN"):
+        cellseg_monai.look(image, checkpoint=weights)
 
 
 def test_weights_of_another_bundle_are_refused(cellseg, images):

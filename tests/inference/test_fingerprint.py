@@ -27,6 +27,12 @@ def test_a_run_that_was_begun_on_another_device_names_the_flag(idle_job, tmp_pat
         RunRecord(tmp_path, about_job(idle_job, "cpu"), resume=True)
 
 
+def test_a_change_of_all_bundles_of_a_run_is_told_once():
+    was = {"bundles": {"a": {"tta": False, "bundle": {"name": "a"}}, "b": {"tta": False}}}
+    now = {"bundles": {"a": {"tta": True, "bundle": {"name": "c"}}, "b": {"tta": True}}}
+    assert differences(was, now) == {"bundles.a.bundle.name": "was a and is now c", "tta": "was false and is now true"}
+
+
 def test_an_entry_that_only_one_run_has_is_a_difference():
     assert differences({"a": {"b": None}}, {"c": 0.5}) == {
         "a.b": "was null and is now not recorded",

@@ -9,7 +9,7 @@ import pytest
 
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.inference import Pipeline, Tiles, prepared_plane, segment_plane
-from cellseg_monai.inference.large_plane import segment_large
+from cellseg_monai.inference.large_plane import _Framed, segment_large
 from cellseg_monai.io import open_image
 from cellseg_monai.pixels import Preprocessing
 from tests.cells import cells
@@ -56,3 +56,32 @@ def test_nothing_is_written_outside_the_scratch_folder(pipeline, tmp_path, monke
         np.testing.assert_array_equal(large.labels[:, :], expected.labels)
     assert expected.labels.any()
     assert (written, list((tmp_path / "system").iterdir())) == ([0], [])
+
+
+@pytest.mark.parametrize("zoom", [None, 0.5, 2.0])
+def test_a_plane_without_objects_has_an_empty_table(pipeline, tmp_path, zoom):
+    dark = np.zeros((40, 50), np.uint8)
+    np.save(tmp_path / "a.npy", dark)
+    pipeline = replace(pipeline, preprocess=replace(pipeline.preprocess, zoom=zoom))
+    with open_image(tmp_path / "a.npy") as image:
+        large = segment_large(image.plane(), pipeline, tmp_path)
+        small = segment_plane(prepared_plane(dark[np.newaxis], pipeline), pipeline)
+        assert not np.asarray(large.labels[:, :]).any()
+        assert list(large.table.columns) == list(small.table.columns)
+        assert len(large.table) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "expected"),
+    [
+        (slice(1, 3), slice(0, 2), [[1, 1], [3, 3]]),
+        (slice(0, 0), slice(0, 2), np.zeros((0, 2))),
+        (slice(0, 2), slice(1, 1), np.zeros((2, 0))),
+        (slice(0, 0), slice(0, 0), np.zeros((0, 0))),
+    ],
+)
+def test_a_map_is_read_at_the_size_of_the_image_even_in_an_empty_window(rows, columns, expected):
+    framed = _Framed(np.array([[1, 2], [3, 4]], np.float32), (4, 4))
+    window = framed[rows, columns]
+    assert (window.dtype, window.tolist()) == (np.float32, np.asarray(expected).tolist())
+    assert window.shape == np.shape(expected)

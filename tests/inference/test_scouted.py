@@ -13,12 +13,14 @@ from cellseg_monai.inference import (
     Done,
     Job,
     Pipeline,
+    Reading,
     ScoutedPipelines,
     choice_text,
     choose_for_planes,
     find_images,
+    understood,
 )
-from cellseg_monai.inference.choices import check_choice
+from cellseg_monai.inference.choices import check_choice, choices_text, doubts_of_choice
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.scouting import KINDS, Scout
 from tests.cells import cells
@@ -56,10 +58,34 @@ SHAPE = IMAGE.shape[1:]
 
 def test_objects_are_brought_to_the_size_of_the_bundle(pipeline):
     chosen = ScoutedPipelines(scout(3.0), {"nuclei": pipeline}).choose(read(IMAGE), SHAPE)
-    assert chosen.preprocess.zoom == pytest.approx(2)
+    assert chosen.preprocess.zoom == pytest.approx(1.4)
     assert not chosen.preprocess.invert
     assert chosen.doubts == ()
-    assert choice_text(chosen.choice()) == "nuclei in fluorescence, about 8 px → nuclei at 2×"
+    assert choice_text(chosen.choice()) == "nuclei in fluorescence, about 8 px → nuclei at 1.4×"
+
+
+def test_of_a_field_shown_in_one_colour_only_that_channel_counts(pipeline):
+    colours = np.zeros((3, *SHAPE), IMAGE.dtype)
+    colours[2], colours[1] = IMAGE[0], IMAGE[0] // 2
+    pipelines = ScoutedPipelines(scout(), {"nuclei": pipeline})
+    chosen = pipelines.choose(read(colours), SHAPE, ("red", "green", "blue"))
+    assert chosen.preprocess.channels == ("blue",)
+    assert chosen.text.endswith(", channel blue")
+    assert pipelines.repeated(chosen.choice()).preprocess == chosen.preprocess
+
+
+def test_a_diameter_of_the_user_stands_beside_what_is_seen(pipeline):
+    chosen = ScoutedPipelines(scout(), {"nuclei": pipeline}, 64.0).choose(read(IMAGE), SHAPE)
+    assert "given as 64 px (seen: about 16 px) → nuclei at 0.25×" in chosen.text
+    (doubt,) = chosen.doubts
+    assert doubt.kind == "uncertain size"
+    assert doubt.reason.startswith("given as 64 px, but the objects look like ")
+    assert ScoutedPipelines(scout(), {"nuclei": pipeline}, 16.0).choose(read(IMAGE), SHAPE).doubts == ()
+
+
+def test_an_unsure_polarity_is_told(pipeline):
+    chosen = ScoutedPipelines(scout(dark=0.4), {"nuclei": pipeline}).choose(read(IMAGE), SHAPE)
+    assert [(doubt.kind, doubt.severity) for doubt in chosen.doubts] == [("uncertain polarity", "warning")]
 
 
 def test_dark_objects_become_bright(pipeline):
@@ -151,7 +177,8 @@ def test_a_recorded_choice_gives_the_same_pipeline_without_another_look(pipeline
 @pytest.mark.parametrize(
     "change",
     [{"bundle": 1}, {"kind": "cat"}, {"zoom": -1}, {"zoom": "2"}, {"invert": 0}, {"dark": None}, {"tried": -1},
-     {"doubts": [{"kind": "x"}]}],
+     {"doubts": [{"kind": "x"}]}, {"doubts": [{"kind": "odd", "reason": "", "severity": "note"}]},
+     {"doubts": [{"kind": [], "reason": "", "severity": "note"}]}],
     ids=str,
 )  # fmt: skip
 def test_a_damaged_choice_is_refused(pipeline, change):
@@ -161,22 +188,49 @@ def test_a_damaged_choice_is_refused(pipeline, change):
 
 
 class TestPlanes:
-    dark = np.zeros((1, 100, 100))
-    bright = np.ones((1, 100, 100))
-    bright[0, :10] = 0  # otherwise constant, and therefore dark
+    bright = np.random.default_rng(0).random((1, 160, 160))
+    dark = bright**12  # most of it
 
     def chosen(self, pipeline, *planes):
         scouted = ScoutedPipelines(Scout(by_brightness, "1", ""), {"nuclei": pipeline})
-        return choose_for_planes(scouted, [read(plane) for plane in planes], (100, 100))
+        return choose_for_planes(scouted, [read(plane) for plane in planes], (160, 160))
 
     def test_planes_that_agree_share_a_pipeline(self, pipeline):
-        assert self.chosen(pipeline, self.dark, self.dark, self.dark).preprocess.zoom == pytest.approx(2)
+        choose = self.chosen(pipeline, self.dark, self.dark, self.dark)
+        assert choose.shared.preprocess.zoom == pytest.approx(1.4)
+        assert choose(1, read(self.bright)) is choose.shared
+        assert choose.shared.doubts == choose.differences == ()
 
-    def test_planes_that_differ_do_not(self, pipeline):
-        assert self.chosen(pipeline, self.dark, self.bright, self.dark) is None
+    def test_planes_that_differ_do_not_and_each_says_so(self, pipeline):
+        choose = self.chosen(pipeline, self.dark, self.bright, self.bright, self.dark)
+        assert choose.shared is None
+        for number, plane in ((0, self.dark), (1, self.bright), (2, self.bright)):
+            chosen = choose(number, read(plane))
+            assert chosen.sighting.diameter_px == pytest.approx(8 if plane is self.dark else 32)
+            (flag,) = chosen.doubts
+            assert (flag.kind, flag.severity) == ("planes differ", "note")
+            assert flag.reason.startswith(
+                "the 3 planes that were looked at show nuclei in fluorescence, about 8 to 32 px"
+            )
 
     def test_a_plain_pipeline_suits_every_plane(self, pipeline):
-        assert choose_for_planes(pipeline, [read(self.dark)], (100, 100)) is pipeline
+        assert choose_for_planes(pipeline, [read(self.dark)], (160, 160)).shared is pipeline
+
+    def test_a_stack_whose_planes_differ_is_summed_up_in_one_line_and_flagged(self, idle_job, pipeline, tmp_path):
+        np.save(tmp_path / "s.npy", np.stack([self.dark[0], self.bright[0], self.dark[0]]))
+        scouted = ScoutedPipelines(Scout(by_brightness, "1", ""), {"nuclei": pipeline})
+        job = Job(scouted, tmp_path / "out", ("labels", "csv"), Reading(axes="ZYX"))
+        text = "3 planes differ: nuclei in fluorescence, about 8 to 32 px → nuclei at 0.5 to 1.4×"
+        planned = understood(tmp_path / "s.npy", job)
+        assert f"; {text}; the network sees grey, rescaled to 224 × 224 or 80 × 80, 3 planes, each" in planned.text
+        (outcome,) = job.run(find_images([str(tmp_path / "s.npy")])[0])
+        assert choices_text(outcome.choices) == text
+        flags = [flag for flag in outcome.flags if flag.kind == "planes differ"]
+        assert [flag.plane for flag in flags] == ["Z0", "Z1", "Z2"]
+        again = [doubts_of_choice(json.loads(json.dumps(choice))) for choice in outcome.choices]
+        assert all(flag.kind == "planes differ" for (flag,) in again)
+        for choice in outcome.choices:
+            check_choice(choice)
 
 
 def test_a_job_records_what_was_chosen_and_flags_what_is_doubtful(idle_job, pipeline, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 
 from cellseg_monai.pixels import PreparedWindows, Preprocessing, find_margins, prepare_and_measure
+from cellseg_monai.pixels.margins import glimpsed_margins
 
 SHAPE = (90, 120)
 WHOLE = (slice(0, 90), slice(0, 120))
@@ -79,6 +80,8 @@ def flat_background():
         pytest.param(np.full((1, *SHAPE), 7), id="a constant image"),
         pytest.param((field() > 1200).astype(np.uint8), id="a mask"),
         pytest.param(np.where(COLUMNS < 115, 0, field()), id="next to no data"),
+        pytest.param(np.where(np.hypot(ROWS - 45, COLUMNS - 60) < 20, field(), 0), id="a cut-out object"),
+        pytest.param(np.where((ROWS // 15 + COLUMNS // 20) % 3 == 0, field(), 0) * (ROWS > 14), id="cut-out objects"),
         pytest.param(np.where((ROWS < 1) & (COLUMNS < 20), 0, field()), id="a few pixels"),
     ],
 )
@@ -95,3 +98,61 @@ def test_a_margin_has_to_lack_data_in_each_channel():
 
 def test_a_tiny_image_has_no_margins():
     assert find_margins(lambda rows, columns: np.zeros((1, 2, 9))[:, rows, columns], (2, 9)) is None
+
+
+@pytest.mark.parametrize("value", [0, 65_535])
+@pytest.mark.parametrize(
+    ("shape", "missing"),
+    [
+        ((90, 700), lambda rows, columns: (rows >= 85) | (columns < 600) | (rows < 3)),
+        ((1000, 700), lambda rows, columns: np.hypot(rows - 400, columns - 300) > 150),
+    ],
+    ids=["a rectangle", "a round field"],
+)
+def test_data_in_a_small_part_of_an_image_are_found_and_prepared_as_if_alone(shape, missing, value):
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    clean = np.random.default_rng(0).normal(400, 12, (1, *shape)) + 900 * ((rows % 40 < 12) & (columns % 50 < 14))
+    is_missing = missing(rows, columns)
+    image = np.where(is_missing, value, clean).astype(np.uint16)
+    margins = find_margins(lambda y, x: image[:, y, x], shape)
+    assert np.array_equal(margins(slice(0, shape[0]), slice(0, shape[1])), is_missing)
+    assert margins.share > 0.8
+    prepared, alone = (
+        prepare_and_measure(pixels, Preprocessing()) for pixels in (image, image[(slice(None), *margins.box)])
+    )
+    np.testing.assert_allclose(prepared.pixels[(slice(None), *margins.box)], alone.pixels, atol=1e-6)
+
+
+def test_saturated_pixels_do_not_hide_a_white_margin():
+    image = np.where(np.arange(ROWS.size).reshape(SHAPE) % 150 == 7, 65_535, field())
+    image = np.where(MARGINS["stripes on two sides"], 65_535, image)
+    assert np.array_equal(found(image)(*WHOLE), MARGINS["stripes on two sides"])
+
+
+def test_the_box_of_the_data_is_known():
+    inner = (ROWS >= 9) & (ROWS < 80) & (COLUMNS >= 4) & (COLUMNS < 100)
+    assert found(np.where(inner, field(), 0)).box == (slice(9, 80), slice(4, 100))
+
+
+class TestGlimpsed:
+    shape = (700, 1100)
+    rows, columns = np.mgrid[:700, :1100]
+    noise = np.random.default_rng(0).normal(400, 12, shape)
+
+    def glimpsed(self, missing):
+        image = np.where(missing, 0, self.noise)[np.newaxis]
+        return glimpsed_margins(lambda rows, columns: image[:, rows, columns], self.shape)
+
+    @pytest.mark.parametrize("name", ["stripes", "corners", "a round field"])
+    def test_all_of_a_margin_and_little_else_counts(self, name):
+        missing = {
+            "stripes": (self.rows < 40) | (self.columns >= 1000),
+            "corners": (self.rows + 0.4 * self.columns < 200) | (self.rows - 0.4 * self.columns > 500),
+            "a round field": np.hypot(self.rows - 350, self.columns - 550) > 340,
+        }[name]
+        seen = self.glimpsed(missing)(slice(0, 700), slice(0, 1100))
+        assert seen[missing].all()
+        assert seen[~missing].mean() < 0.05
+
+    def test_an_image_that_has_data_everywhere_has_no_margins(self):
+        assert self.glimpsed(self.rows < 0) is None

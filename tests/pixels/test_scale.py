@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellseg_monai.pixels import rescale, rescale_labels, rescaled_shape
+from cellseg_monai.pixels.scale import zoom_for_objects
 
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
@@ -29,6 +30,14 @@ def test_labels_enlarged_by_an_integer_factor_shrink_back_unchanged(shape, facto
     enlarged = rescale_labels(labels, (shape[0] * factor, shape[1] * factor))
     np.testing.assert_array_equal(enlarged, labels.repeat(factor, 0).repeat(factor, 1))
     np.testing.assert_array_equal(rescale_labels(enlarged, shape), labels)
+
+
+@given(st.floats(2, 500), st.floats(10, 60))
+def test_objects_end_up_near_the_target_and_images_are_never_enlarged_for_nothing(diameter_px, target_px):
+    zoom = zoom_for_objects(diameter_px, target_px)
+    assert 0.7 - 1e-9 <= diameter_px * zoom / target_px <= 1.3
+    assert zoom <= 1 or diameter_px < 0.7 * target_px
+    assert zoom >= 1 or diameter_px > 1.3 * target_px
 
 
 @pytest.mark.parametrize("shape", [(60, 80), (111, 143), (240, 320), (120, 80)])

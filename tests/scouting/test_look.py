@@ -53,6 +53,32 @@ def test_planes_that_differ_are_said_to():
     assert look_of("a.tif", [seen(diameter_px=19.0), seen(diameter_px=20.0)], BUNDLES).doubts == ()
 
 
+def test_planes_that_agree_but_have_no_common_bundle_differ():
+    two = [seen("none", 19.0, probability=0.5), seen("none", 20.0, probability=0.5)]
+    two[1].probabilities["stained_nuclei"] += 0.1
+    bundles = {**BUNDLES, "nuclei_tissue": Preprocessing(diameter_px=28.0)}
+    assert "planes differ" in [flag.kind for flag in look_of("a.tif", two, bundles).doubts]
+    assert "planes differ" not in [flag.kind for flag in look_of("a.tif", two, BUNDLES).doubts]
+
+
+@pytest.mark.parametrize(
+    ("sighting", "suggestion", "zoom"),
+    [
+        (seen(diameter_px=30.0), "nuclei at 1×", 1.0),
+        (seen(diameter_px=7.0), "nuclei at 2.8×", 2.8),
+        (seen(diameter_px=2000.0), "nuclei at 0.05×", 0.05),
+        (seen(dark=0.9), "nuclei at 0.29×, inverted", 28 / 95),
+        (seen(spread=1.0), "nuclei, sizes would be tried (uncertain size)", None),
+        (seen("stained_nuclei", spread=1.0), "nuclei_tissue", None),
+    ],
+    ids=["near the size of training", "small", "out of reach", "dark", "of an unclear size", "at its own size"],
+)
+def test_the_suggestion_is_what_segmenting_would_do(sighting, suggestion, zoom):
+    look = look_of("a.tif", [sighting], {**BUNDLES, "nuclei_tissue": Preprocessing()})
+    assert look.cells()[-1] == suggestion
+    assert look.zoom == (None if zoom is None else pytest.approx(zoom))
+
+
 def test_without_bundles_there_is_no_suggestion():
     look = look_of("a.tif", [seen()], {})
     assert (look.bundle, look.zoom) == (None, None)
@@ -71,6 +97,12 @@ def test_table_and_json_say_the_same(tmp_path):
         assert row.keys() == values.keys()
         assert float(row["diameter_px"]) == values["diameter_px"]
         assert sum(values[f"probability_{kind}"] for kind in KINDS) == pytest.approx(1, abs=1e-3)
+
+
+def test_numbers_that_json_does_not_know_are_not_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_looks(tmp_path / "seen.json", [look_of("a.tif", [seen(diameter_px=np.nan)], {})])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_scores_are_shares_of_the_images_that_they_cover():

@@ -69,8 +69,10 @@ def test_a_constant_image_is_dark():
         (np.kron(np.random.default_rng(0).integers(0, 9, (10, 15)), np.ones((20, 20), int)), True),
         (np.random.default_rng(0).normal(100, 3, (200, 300)).round(), False),
         (np.random.default_rng(0).poisson(1, (200, 300)), False),
+        (np.hypot(*np.indices((200, 300)) - 100) // 12, False),
+        (np.hypot(*np.indices((200, 300)) - 100) < 40, True),
     ],
-    ids=["a constant picture", "a label image", "noise of a camera", "single photons"],
+    ids=["a constant picture", "a label image", "noise of a camera", "single photons", "few levels", "a mask"],
 )
 def test_areas_of_a_single_value_are_told_from(image, flat):
     assert is_flat(views_of(lambda rows, columns: image[np.newaxis, rows, columns], image.shape)) is flat
@@ -81,3 +83,66 @@ def test_a_few_objects_on_a_background_of_a_single_value_are_seen():
     image[0, 50, 40:46] = np.arange(6)
     (view,) = views_of(lambda rows, columns: image[:, rows, columns], (100, 100))
     assert view.pixels.max() == 1
+
+
+ROWS, COLUMNS = np.mgrid[:300, :420]
+INNER = (slice(30, 270), slice(25, 405))
+FIELD = {
+    "grey": 400 + 30 * (ROWS % 7) + 900 * ((ROWS % 40 < 12) & (COLUMNS % 50 < 14)) + COLUMNS,
+    "colour": np.stack([120 + ROWS % 50, 90 + COLUMNS % 60, 100 + (ROWS + COLUMNS) % 40]),
+}
+
+
+def framed(field: np.ndarray, value: int) -> np.ndarray:
+    """Return C×Y×X pixels of which only the inner part has data."""
+    image = np.full((np.atleast_3d(field.T).shape[2], *ROWS.shape), value, np.uint16)
+    image[(slice(None), *INNER)] = field[(..., *INNER)]
+    return image
+
+
+@pytest.mark.parametrize("value", [0, 65_535], ids=["black", "white"])
+@pytest.mark.parametrize("field", FIELD.values(), ids=list(FIELD))
+def test_views_are_those_of_the_part_with_data(field, value):
+    image = framed(field, value)
+    seen, alone = views(image), views(image[(slice(None), *INNER)])
+    assert len(seen) == len(alone)
+    for view, inner in zip(seen, alone, strict=True):
+        np.testing.assert_array_equal(view.pixels, inner.pixels)
+        assert (view.rows.start, view.columns.start) == (inner.rows.start + 30, inner.columns.start + 25)
+
+
+@pytest.mark.parametrize("value", [0, 65_535], ids=["black", "white"])
+def test_oblique_corners_without_data_have_the_median_and_no_part_in_the_range(value):
+    is_corner = (ROWS + COLUMNS < 130) | (ROWS - COLUMNS > 180)
+    image, clean = np.where(is_corner, value, FIELD["grey"])[np.newaxis], FIELD["grey"][np.newaxis]
+    view, whole = views(image)[-1], views(clean)[-1]
+    assert view.factor == whole.factor == 4
+    corners = is_corner[::4, ::4]
+    shown = view.pixels[0, :75, :105]
+    assert np.abs(shown - whole.pixels[0, :75, :105])[~corners].mean() < 0.02
+    assert np.ptp(shown[:15, :15]) == 0
+    assert 0.2 < shown[0, 0] < 0.4
+    assert view.missing[:75, :105].mean() == pytest.approx(is_corner.mean(), abs=0.01)
+    assert not is_flat(views(image))
+
+
+@pytest.mark.parametrize("value", [0, 65_535], ids=["black", "white"])
+def test_a_large_image_is_not_read_whole_for_its_margins(value):
+    rows, columns = np.ogrid[:2400, :2000]
+    inner = (slice(200, 2300), slice(40, 1900))
+    image = np.full((1, 2400, 2000), value, np.uint16)
+    image[0][inner] = (400 + 30 * (rows % 7) + 900 * (rows % 40 < 12) * (columns % 50 < 14) + columns % 100)[inner]
+    largest_px = 0
+
+    def read(rows, columns):
+        nonlocal largest_px
+        part = image[:, rows, columns]
+        largest_px = max(largest_px, part.size)
+        return part
+
+    for view in views_of(read, (2400, 2000)):
+        assert view.rows.start >= 200
+        assert view.rows.stop <= 2300
+        assert not view.missing.any()
+        assert np.median(view.pixels[0]) < 0.3
+    assert largest_px <= 1280**2

@@ -218,17 +218,15 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
         within_s: seconds to wait for the scheduler, and again for the first worker.
 
     Raises:
-            ValueError: Dask, or a package that it needs, is not installed.
+        ValueError: Dask, or a package that it needs, is not installed.
         OSError: there is no scheduler at the address, or the scheduler has no workers.
     """
     check_dask(address)
-    from distributed import Client
-
     with ExitStack() as stack:
         stack.enter_context(_silent("distributed", "distributed.client"))
         server: Any = stack.enter_context(_processes(workers)) if address == LOCAL else address
         try:
-            client = stack.enter_context(Client(server, timeout=within_s, set_as_default=False))
+            client = stack.enter_context(_connected(server, within_s))
         except (OSError, TypeError, ValueError, *_TIMEOUTS) as error:
             # A TypeError means that the address begins with tls://, but Dask's settings have no keys.
             raise OSError(
@@ -240,6 +238,24 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
         except _TIMEOUTS as error:
             raise OSError(f"the Dask scheduler at {address!r} has no workers; start workers, then try again") from error
         yield Cluster(client)
+
+
+def _connected(server: Any, within_s: float, **options: Any) -> Client:
+    """Return a client that is connected to a scheduler; one that cannot connect is closed before its error is raised.
+
+    Otherwise the garbage collector would close it at some later time. If another client is being made just then, its
+    thread holds a lock that closing also needs, and waits for itself forever.
+    """
+    from distributed import Client
+
+    client: Any = Client.__new__(Client)
+    try:
+        client.__init__(server, timeout=within_s, set_as_default=False, **options)
+    except BaseException:
+        if hasattr(client, "status"):
+            client.close()
+        raise
+    return client
 
 
 @contextmanager

@@ -32,7 +32,7 @@ dask = pytest.importorskip("dask", reason="Dask is in the extra `cluster`")
 distributed = pytest.importorskip("distributed", reason="Dask is in the extra `cluster`")
 
 from cellseg_monai.inference.cluster.cluster_job import ClusterJob, on_cluster  # noqa: E402
-from cellseg_monai.inference.cluster.workers import open_cluster  # noqa: E402
+from cellseg_monai.inference.cluster.workers import _connected, open_cluster  # noqa: E402
 from tests.raw_head import RawHead  # noqa: E402
 
 SETTINGS = Postprocessing(BoundaryWatershed(boundary_threshold=0.5), threshold=0.5, min_area_px=4)
@@ -175,6 +175,16 @@ def test_files_equal_those_of_a_single_process(cluster, image, tmp_path, changes
     assert [sum(seen), sum(seen_alone)] == pytest.approx([1, 1])
 
 
+def test_a_plane_without_objects_has_an_empty_table(cluster, tmp_path):
+    path = tmp_path / "dark.tif"
+    tifffile.imwrite(path, np.zeros((300, 420), np.uint8))
+    pipeline = replace(Load()(), preprocess=Preprocessing(noise_floor=0, zoom=0.5))
+    alone = run(job_of(pipeline, tmp_path / "alone"), path)
+    shared = run(mapped(cluster, pipeline, tmp_path / "shared"), path)
+    assert shared.objects == alone.objects == 0
+    assert results(tmp_path / "shared") == results(tmp_path / "alone")
+
+
 SLOW = pytest.mark.slow
 
 
@@ -302,12 +312,8 @@ def test_local_processes_listen_on_this_machine_only_and_refuse_strangers():
         for stranger in (address, address.replace("tls://", "tcp://")):
             with pytest.raises(OSError, match="cannot reach a Dask scheduler"), open_cluster(stranger, within_s=2):
                 pass
-            # A client that failed locks Dask's event loops when it is deleted, which must not happen while another
-            # client holds the lock.
-            gc.collect()
         with pytest.raises(OSError, match=r"certificate|CERTIFICATE|Timed out"):
-            distributed.Client(address, security=distributed.Security.temporary(), timeout=2, set_as_default=False)
-        gc.collect()
+            _connected(address, 2, security=distributed.Security.temporary())
         assert [answer for _, port in listening if (answer := page_at(port)) not in (None, 404)] == []
 
 
@@ -366,6 +372,15 @@ def test_an_address_that_does_not_answer_is_one_line(address):
     ):
         pass
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "tls://127.0.0.1:1", "nothing like an address"])
+def test_a_client_that_cannot_connect_is_closed_at_once(address):
+    with pytest.raises((OSError, TypeError, ValueError)) as raised:
+        _connected(address, 0.5)
+    assert raised.traceback  # which keeps the client alive
+    clients = [found for found in gc.get_objects() if type(found) is distributed.Client]
+    assert {getattr(found, "status", "closed") for found in clients} <= {"closed"}
 
 
 def test_a_scheduler_without_workers_is_refused():
