@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -19,6 +21,11 @@ from cellseg_monai.errors import BundleError, cause_of
 
 __all__ = ["drop_unused_stages", "load_encoder_weights"]
 
+logger = logging.getLogger(__name__)
+
+_NAMED = 5
+"""Number of tensors that a message names."""
+
 
 def load_encoder_weights(
     encoder: nn.Module, weights: str | None, *, encoder_name: str, in_channels: int, depth: int
@@ -28,7 +35,8 @@ def load_encoder_weights(
     Args:
         encoder: encoder built for `in_channels` channels. Stages that it does not run can be missing.
         weights: the name of pretrained weights in SMP, such as `"imagenet"`, which are downloaded once; or the path of
-            a state dict (`.safetensors` or a torch file) for 3-channel images. None leaves the encoder unchanged.
+            a state dict (`.safetensors` or a torch file) in which every tensor must match. If it is for images with
+            another number of channels, its first convolution is adapted as in SMP. None leaves the encoder unchanged.
         encoder_name: name of the encoder in SMP, such as `"resnet34"`.
         in_channels: number of image channels. For numbers other than 3, weights are adapted as in SMP.
         depth: number of encoder stages.
@@ -39,10 +47,9 @@ def load_encoder_weights(
     if weights is None:
         return
     if _is_path(weights):
-        pretrained = get_encoder(encoder_name, in_channels=3, depth=depth)
-        _load_file_into(pretrained, weights, encoder_name)
-        if in_channels != 3:
-            patch_first_conv(pretrained, new_in_channels=in_channels, pretrained=True)
+        pretrained, channels = _encoder_from_file(weights, encoder_name, depth)
+        if in_channels != channels:
+            patch_first_conv(pretrained, new_in_channels=in_channels, default_in_channels=channels, pretrained=True)
     else:
         pretrained = _download(encoder_name, weights, in_channels, depth)
     state = pretrained.state_dict()
@@ -106,8 +113,29 @@ def _download(encoder_name: str, weights: str, in_channels: int, depth: int) -> 
         raise BundleError(str(error.args[0])) from error
 
 
-def _load_file_into(encoder: nn.Module, weights: str, encoder_name: str) -> None:
+def _encoder_from_file(weights: str, encoder_name: str, depth: int) -> tuple[nn.Module, int]:
+    """Return an encoder with the weights in a file, and its number of image channels.
+
+    The file can leave out the stages that an encoder of this depth does not run, as in pretraining.
+    """
     path = Path(weights)
+    state = _read_state(path)
+    channels = _image_channels(state)
+    encoder = get_encoder(encoder_name, in_channels=channels, depth=depth)
+    if depth < 5 and not state.keys() >= encoder.state_dict().keys():
+        drop_unused_stages(encoder, in_channels=channels)
+    faults = _mismatches(encoder.state_dict(), state)
+    if faults:
+        raise BundleError(
+            f"{path} is not the state dict of a {encoder_name} encoder: {'; '.join(faults)}; pass another file, or "
+            "set encoder_weights to null for random weights"
+        )
+    encoder.load_state_dict(state)
+    logger.info(f"encoder weights: all {len(state)} tensors of {path} match {encoder_name}")
+    return encoder, channels
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise BundleError(
             f"no encoder weights at {path}; fix the path, or set encoder_weights to null for random weights"
@@ -117,9 +145,39 @@ def _load_file_into(encoder: nn.Module, weights: str, encoder_name: str) -> None
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        encoder.load_state_dict(state)
-    except (RuntimeError, KeyError, TypeError, AttributeError, OSError, UnpicklingError, SafetensorError) as error:
+    except (RuntimeError, OSError, EOFError, KeyError, UnpicklingError, SafetensorError) as error:
         raise BundleError(
-            f"{path} does not contain the state dict of a {encoder_name} encoder for 3-channel images "
-            f"({cause_of(error)}); pass another file, or set encoder_weights to null for random weights"
+            f"{path} cannot be read as encoder weights ({cause_of(error)}); pass a .safetensors or torch file"
         ) from error
+    is_state = isinstance(state, dict) and all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    )
+    if not is_state or not state:
+        raise BundleError(f"{path} holds no state dict, expected tensors by name; pass the state dict of an encoder")
+    return dict(state)
+
+
+def _image_channels(state: dict[str, torch.Tensor]) -> int:
+    """Return the number of image channels of the first convolution in a state dict."""
+    first = next((value for value in state.values() if value.ndim == 4), None)
+    return 3 if first is None else int(first.shape[1])
+
+
+def _mismatches(expected: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> list[str]:
+    """Return what keeps tensors from being loaded: those that are missing, unexpected, or of another shape."""
+    missing = [name for name in expected if name not in given]
+    unexpected = [name for name in given if name not in expected]
+    shared = [name for name in expected if name in given]
+    misshapen = [
+        f"{name} is {tuple(given[name].shape)} instead of {tuple(expected[name].shape)}"
+        for name in shared
+        if given[name].shape != expected[name].shape
+    ]
+    if not (missing or unexpected or misshapen):
+        return []
+    faults = [f"{len(shared) - len(misshapen)} of {len(expected)} tensors match"]
+    for words, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen)):
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            faults.append(f"{len(names)} {words}: {', '.join(names[:_NAMED])}{more}")
+    return faults

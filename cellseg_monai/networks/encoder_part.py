@@ -9,7 +9,7 @@ from torch import nn
 
 from cellseg_monai.errors import BundleError
 
-__all__ = ["encoder_parameters"]
+__all__ = ["encoder_parameters", "unwrapped"]
 
 # The attributes that make up the encoder, for networks without an attribute `encoder`. MONAI's UNETR networks process
 # their skip connections in blocks called `encoder1`, `encoder2` and so on.
@@ -40,7 +40,7 @@ def encoder_parameters(network: nn.Module) -> list[nn.Parameter]:
     >>> sum(parameter.numel() for parameter in encoder_parameters(network))
     306
     """
-    inner = _unwrapped(network)
+    inner = unwrapped(network)
     parameters = [parameter for part in _encoder_parts(inner) for parameter in part.parameters()]
     if not parameters:
         raise BundleError(
@@ -50,7 +50,7 @@ def encoder_parameters(network: nn.Module) -> list[nn.Parameter]:
     return parameters
 
 
-def _unwrapped(network: nn.Module) -> nn.Module:
+def unwrapped(network: nn.Module) -> nn.Module:
     """Return the network inside wrappers that hold it as `network` or, like PyTorch's own, as `module`."""
     while True:
         inner = getattr(network, "network", getattr(network, "module", None))

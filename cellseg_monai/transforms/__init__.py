@@ -16,6 +16,7 @@ from cellseg_monai.transforms.scaled_crop import RandScaledCropd
 from cellseg_monai.transforms.sized import SizeObjectsd
 from cellseg_monai.transforms.stain import RandStainsd
 from cellseg_monai.transforms.targets import EncodeTargetd, ForegroundTargetd
+from cellseg_monai.transforms.views import RandHiddenBlocksd, RandViewsd
 
 __all__ = [
     "ActivateLogitsd",
@@ -30,10 +31,12 @@ __all__ = [
     "MeasureObjectsd",
     "PreparePixelsd",
     "RandContactCropd",
+    "RandHiddenBlocksd",
     "RandMarginsd",
     "RandScaledCropd",
     "RandStainsd",
     "RandUnevenLightd",
+    "RandViewsd",
     "SaveLabelsd",
     "SizeObjectsd",
 ]
