@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from cellseg_monai.formats.notes import ORIENTATION, Note
 
-__all__ = ["orientation_notes"]
+__all__ = ["ORIENTATION_TAG", "orientation_notes"]
+
+ORIENTATION_TAG = 274
+"""Number of the tag in EXIF and TIFF metadata."""
 
 _SHOWN = {
     2: "mirrored left to right",

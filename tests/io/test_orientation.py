@@ -1,5 +1,8 @@
 """Orientation tags are not applied, and `read` says so."""
 
+import zlib
+
+import imagecodecs
 import numpy as np
 import PIL.Image
 import pytest
@@ -9,6 +12,29 @@ from cellseg_monai.io import open_image, read
 
 PLANE = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30)
 TAG = 274
+
+
+COLOURS = np.stack([PLANE, PLANE, PLANE], axis=-1).astype(np.uint16) * 256
+
+
+def write_16_bit_colours(path, orientation):
+    """Write a PNG of 16-bit colours, which Pillow cannot write, with an eXIf chunk before its end."""
+    exif = PIL.Image.Exif()
+    exif[TAG] = orientation
+    data = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = len(data).to_bytes(4, "big") + b"eXIf" + data + zlib.crc32(b"eXIf" + data).to_bytes(4, "big")
+    content = imagecodecs.png_encode(COLOURS)
+    path.write_bytes(content[:-12] + chunk + content[-12:])
+
+
+def test_colours_of_16_bit_have_a_note_too(tmp_path):
+    write_16_bit_colours(tmp_path / "a.png", 6)
+    image = read(tmp_path / "a.png")
+    np.testing.assert_array_equal(image.pixels, COLOURS.transpose(2, 0, 1))
+    (note,) = image.notes
+    assert "90° clockwise" in note.text
+    write_16_bit_colours(tmp_path / "b.png", 1)
+    assert read(tmp_path / "b.png").notes == ()
 
 
 def write(path, orientation):
