@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
@@ -10,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.bundle import load_scout, suggested_bundles
+from cellseg_monai.formats.notes import PIXEL_SIZE
 from cellseg_monai.io import Image, LazyImage, image_of_array, open_image
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.scouting import Look, Scout, look_of, looked_at
 from cellseg_monai.segment_options import SegmentOptions
 
 __all__ = ["look", "look_at"]
+
+logger = logging.getLogger(__name__)
 
 _IN_MEMORY_PX = 2**23  # planes up to this size are read as a whole, which is faster than in many parts
 
@@ -84,6 +88,9 @@ def look_at(
     *stacked, _, height, width = image.pixels.shape if isinstance(image, Image) else image.shape
     if 0 in (height, width):
         raise ValueError(f"{name}: the image has no pixels; export it again")
+    for note in image.notes:
+        if note.kind != PIXEL_SIZE or options.pixel_size_um is None:
+            logger.warning(f"{name}: {note.text}")
     names = tuple(channel_names) or image.channel_names
     places = list(np.ndindex(*stacked))
     sightings = [

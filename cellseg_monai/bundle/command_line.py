@@ -15,7 +15,7 @@ import inspect
 import pydoc
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -29,6 +29,7 @@ from cellseg_monai.bundle.override_text import check_expression
 from cellseg_monai.bundle.variants import check_variants
 from cellseg_monai.errors import BundleError
 from cellseg_monai.one_line import Lines, lines, message_of, one_line
+from cellseg_monai.python_words import is_cut_at_comment
 
 __all__ = ["check_command_line", "check_overrides", "command_line_options", "config_files", "file_list", "own_message"]
 
@@ -117,6 +118,7 @@ def check_command_line() -> None:
     files = config_files()
     config = ConfigParser.load_config_files(files)
     try:
+        _check_words()
         check_variants(files)
         if "variants" in overrides and "train" in config:
             raise BundleError(
@@ -130,6 +132,24 @@ def check_command_line() -> None:
             _check_value(name, value, config.get(name))
     except BundleError as error:
         raise SystemExit(f"error: {error}") from error
+
+
+def _check_words() -> None:
+    """Check that no option is given twice or with an empty value, and that python-fire reads each as it is written."""
+    given: set[str] = set()
+    for name, value in _options():
+        if name in given:
+            raise BundleError(f"got --{name} more than once; write it once")
+        given.add(name)
+        if value is None:
+            continue
+        if not value.strip():
+            raise BundleError(f"got --{name} {value!r}, expected a value; write one, or leave the option out")
+        if is_cut_at_comment(value):
+            raise BundleError(
+                f"--{name} {value}: only what stands before the # would be read; for a file or folder of this name, "
+                f"write --{name} '\"{value}\"'"
+            )
 
 
 # python-fire parses Python literals and treats everything else as a string, and any string counts as true.
@@ -182,17 +202,21 @@ def command_line_options() -> dict[str, str]:
     An option has the form `--name value` or `--name=value`, with one or two dashes. The value of an option without one
     is "". In any other program, the result is empty.
     """
+    return {name: value or "" for name, value in _options()}
+
+
+def _options() -> Iterator[tuple[str, str | None]]:
+    """Yield name and value of each option of the running `monai.bundle` command; None for an option without a value."""
     if not sys.argv[0].replace("\\", "/").endswith("monai/bundle/__main__.py"):
-        return {}
+        return
     words = sys.argv[2:]
     is_option = [re.match(r"--?[A-Za-z]", word) is not None for word in words]
-    options = {}
     for position, word in enumerate(words):
         if is_option[position]:
             name, equals, value = word.lstrip("-").partition("=")
             has_value = not equals and position + 1 < len(words) and not is_option[position + 1]
-            options[name.replace("-", "_")] = words[position + 1] if has_value else value
-    return options
+            found = words[position + 1] if has_value else value if equals else None
+            yield name.replace("-", "_"), found
 
 
 def config_files() -> list[str]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import fire
 from fire.parser import DefaultParseValue
 
+from cellseg_monai.python_words import is_cut_at_comment, is_spaced_number
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -203,7 +205,7 @@ def _flag_value(word: _Word, parameters: Mapping[str, inspect.Parameter]) -> tup
         return flag, _typed(word.value, parameter)
     if word.value is not None:
         _refuse_blank(word.value, f"--{flag}")
-        return flag, DefaultParseValue(word.value)
+        return flag, _python_value(word.value)
     if parameter is not None and _kind(parameter) not in (None, bool):
         raise ValueError(f"got --{flag} without a value; write --{flag} VALUE")
     return flag, True
@@ -215,7 +217,7 @@ def _typed(value: str, parameter: inspect.Parameter) -> Any:
     if kind in (None, str) and parameter.default != "":
         _refuse_blank(value, f"--{parameter.name}")
     if kind is None:
-        return DefaultParseValue(value)
+        return _python_value(value)
     if kind is str or (kind is float and "str" in _kinds(parameter) and value.isalpha()):
         return value  # a word such as auto, where a number is also possible
     if kind is bool:
@@ -230,6 +232,11 @@ def _typed(value: str, parameter: inspect.Parameter) -> Any:
     if not math.isfinite(number):
         raise ValueError(f"got {shown}, expected a {'whole ' if kind is int else ''}number; change the value")
     return number
+
+
+def _python_value(word: str) -> Any:
+    """Return what python-fire makes of a word, unless that would change the name of a file or folder."""
+    return word if is_cut_at_comment(word) or is_spaced_number(word) else DefaultParseValue(word)
 
 
 def _refuse_blank(value: str, name: str) -> None:

@@ -13,6 +13,7 @@ from cellseg_monai.data.tags import complete_tags
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import dataset_error, place_of
 from cellseg_monai.io import image_stem
+from cellseg_monai.io.image_sets import one_per_image
 
 __all__ = ["calibration_items", "image_items", "section_items"]
 
@@ -185,4 +186,5 @@ def _plain(folder: Path) -> list[Item]:
             f"{folder}: no images in this folder or in its images/; pass a folder with TIFF, PNG or other "
             "images, or a data set with images/ and labels/"
         )
-    return [{"image": str(path), "group": image_stem(path)} for path in paths]
+    whole = one_per_image((path, path) for path in paths)
+    return [{"image": str(path), "group": image_stem(path)} for path in whole]

@@ -55,6 +55,7 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     - `fragments`: an object in more than one piece (8-connected), for example because another object lies across it;
     - `duplicate` within one section;
     - `channel-count`: images with different numbers of channels;
+    - `note`: what an image file states but nobody uses, such as an orientation or an unknown unit of length;
     - `tag-missing`: a tag that the datalist gives to some images but not to others;
     - `ungrouped`: no list says which images belong together, but their names suggest that some do.
 
@@ -212,7 +213,7 @@ def _partners(layout: Layout, gathered: Gathered) -> list[Fault]:
 
 
 def _image_faults(image: Image, place: str) -> list[Fault]:
-    """Return the faults in a readable image that prevent training."""
+    """Return the faults in a readable image, and what its file states but `read` does not use."""
     stack = stack_fault(image, place)
     faults = [] if stack is None else [stack]
     if image.pixels.dtype.kind == "f":
@@ -221,7 +222,7 @@ def _image_faults(image: Image, place: str) -> list[Fault]:
         if odd:
             message = f"{odd} of {image.pixels.size} values are NaN or infinite; replace them, or save the image again"
             faults.append(Fault(place, "not-finite", message))
-    return faults
+    return faults + [Fault(place, "note", note.text, "warning") for note in image.notes]
 
 
 def _channel_faults(places: dict[int, list[str]]) -> list[Fault]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from cellseg_monai.formats.notes import ORIENTATION, Note
 
-__all__ = ["orientation_notes"]
+__all__ = ["ORIENTATION_TAG", "orientation_notes"]
+
+ORIENTATION_TAG = 274
+"""Number of the tag in EXIF and TIFF metadata."""
 
 _SHOWN = {
     2: "mirrored left to right",
@@ -24,12 +27,12 @@ def orientation_notes(value: object) -> tuple[Note, ...]:
         value: value of the tag, which is the same in EXIF and TIFF, or None if there is none.
 
     >>> orientation_notes(6)[0].text
-    'an orientation tag asks viewers to show it turned by 90° clockwise; it is segmented as stored, and so are results'
+    'an orientation tag asks viewers to show it turned by 90° clockwise; it is used as stored, and so are results'
     >>> orientation_notes(1), orientation_notes(None)
     ((), ())
     """
     shown = _SHOWN.get(value) if isinstance(value, int) else None
     if shown is None:
         return ()
-    text = f"an orientation tag asks viewers to show it {shown}; it is segmented as stored, and so are results"
+    text = f"an orientation tag asks viewers to show it {shown}; it is used as stored, and so are results"
     return (Note(ORIENTATION, text),)

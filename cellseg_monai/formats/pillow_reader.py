@@ -13,7 +13,7 @@ from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.formats.axes import settle_axes
 from cellseg_monai.formats.colour_names import CMYK, GREY_ALPHA, RGB, RGBA
 from cellseg_monai.formats.decoder_errors import check_plausible_size, decoding
-from cellseg_monai.formats.orientation import orientation_notes
+from cellseg_monai.formats.orientation import ORIENTATION_TAG, orientation_notes
 from cellseg_monai.formats.palette import apply_palette
 from cellseg_monai.formats.png_chunks import checked_png
 from cellseg_monai.formats.stored import Stored
@@ -30,7 +30,6 @@ _PLUGINS: dict[bytes, type[ImageFile]] = {
 _LARGEST_RATIO = 1100.0  # the limit of deflate, which compresses the most of the three formats
 _CHANNELS = {"RGB": RGB, "RGBA": RGBA, "RGBX": (*RGB, "extra"), "LA": GREY_ALPHA, "CMYK": CMYK}
 _GREY_MODES = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
-_ORIENTATION = 274  # tag
 _PNG_GREY = 0
 
 
@@ -110,7 +109,7 @@ def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool,
 def _orientation(image: ImageFile) -> object:
     """Return the value of the orientation tag in the EXIF or TIFF metadata, or None; broken metadata count as none."""
     with suppress(Exception):
-        return image.getexif().get(_ORIENTATION)
+        return image.getexif().get(ORIENTATION_TAG)
     return None
 
 

@@ -8,14 +8,17 @@ of the image, and its error message can be random.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
+import PIL.Image
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.formats.axes import settle_axes
 from cellseg_monai.formats.colour_names import GREY_ALPHA, RGB, RGBA
+from cellseg_monai.formats.orientation import ORIENTATION_TAG, orientation_notes
 from cellseg_monai.formats.png_chunks import CheckedPng
 from cellseg_monai.formats.stored import Stored
 
@@ -50,7 +53,18 @@ def load(path: Path, png: CheckedPng, content: bytes, axes: str | None) -> Store
     significant = _significant_bits(png.chunks, len(names))
     if significant is not None:
         array[..., : len(names)] >>= 8 * _ITEM_BYTES - significant
-    return Stored(array, settle_axes(path, array.shape, "YXS", axes), names, stated="YXS")
+    notes = orientation_notes(_orientation(png.chunks))
+    return Stored(array, settle_axes(path, array.shape, "YXS", axes), names, stated="YXS", notes=notes)
+
+
+def _orientation(chunks: list[tuple[bytes, memoryview]]) -> object:
+    """Return the value of the orientation tag in the EXIF metadata, or None; broken metadata count as none."""
+    exif = PIL.Image.Exif()
+    for name, data in chunks:
+        if name == b"eXIf":
+            with suppress(Exception):
+                exif.load(bytes(data))
+    return exif.get(ORIENTATION_TAG)
 
 
 def _significant_bits(chunks: list[tuple[bytes, memoryview]], n_samples: int) -> np.ndarray | None:

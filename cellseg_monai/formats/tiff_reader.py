@@ -20,7 +20,7 @@ from cellseg_monai.formats.block_cache import BlockCache
 from cellseg_monai.formats.colour_names import RGB
 from cellseg_monai.formats.decoder_errors import decoding
 from cellseg_monai.formats.label_tags import OWN_PREFIX
-from cellseg_monai.formats.orientation import orientation_notes
+from cellseg_monai.formats.orientation import ORIENTATION_TAG, orientation_notes
 from cellseg_monai.formats.stored import Stored, is_smaller
 from cellseg_monai.formats.tiff_array import TiffArray
 from cellseg_monai.formats.tiff_checks import COPY_AGAIN, check_old_jpeg, check_page_chain, check_segments, check_size
@@ -39,7 +39,6 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _YCBCR = 6
 _OLD_JPEG = 6
-_ORIENTATION = 274  # tag
 _SIZES = (256, 257)  # tags ImageWidth and ImageLength
 _JPEG_KINDS = {7, 33007, 34892}  # tifffile decodes these to RGB
 _SLIDE_KINDS = {"svs", "ndpi", "scn", "philips", "qpi"}
@@ -98,7 +97,7 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     smaller = tuple(array for array in arrays[1:] if is_smaller(array, arrays[0], settled))
     notes = (
         *(set_notes(tif, chosen) or unread_notes(path, tif, chosen)),
-        *orientation_notes(page.tags.valueof(_ORIENTATION)),
+        *orientation_notes(page.tags.valueof(ORIENTATION_TAG)),
     )
     return Stored(arrays[0], settled, names, tiff_sizes(tif, first), stated, smaller, notes)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from cellseg_monai.digest import files_digest, image_digest
-from cellseg_monai.inference.image_sets import one_per_image
 from cellseg_monai.inference.patterns import expand, is_pattern
 from cellseg_monai.io import image_files, image_stem, readable_suffixes
+from cellseg_monai.io.image_sets import one_per_image
 
 __all__ = ["ImageFile", "find_images"]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.digest import image_digest
 from cellseg_monai.flag import Flag
 from cellseg_monai.inference.fingerprint import differences
 from cellseg_monai.inference.inputs import ImageFile
@@ -57,28 +58,31 @@ class RunRecord:
         self.output = output
         self._about, self._notes = dict(about), dict(notes or {})
         self._images: dict[str, dict[str, Any]] = {}
-        self._left: dict[str, list[str]] = {}  # by image key: earlier results of images that have failed since
+        self._left: dict[str, dict[str, str]] = {}  # by image key: earlier results of images that have failed since
         self._begun: set[str] = set()  # keys of all images for which this run may have written files
         self.failures: list[str] = []
         if not resume:
             check_no_run(output)
         if has_run(output):
             self._resume()
-        files = self._left | {key: entry["files"] for key, entry in self._images.items()}
-        self._owners = {name: key for key, names in files.items() for name in names}
+        results = self._left | {key: entry["digests"] for key, entry in self._images.items()}
+        self._owners = {name: key for key, names in results.items() for name in names}
+        self._digests = {name: digest for names in results.values() for name, digest in names.items()}
 
     def may_replace(self, image: ImageFile, target: Path) -> bool:
-        """Return True if an existing file is a result of an earlier attempt at segmenting the same image.
+        """Return True if an existing file is an unchanged result of an earlier attempt at segmenting the same image.
 
         A killed run may have written results without recording them. They must come from that run, because when it
-        started, no file had the name of a result.
+        started, no file had the name of a result. The results of an image that is done and stays so are not replaced.
 
         Args:
             image: the image.
             target: the existing file, whose name is that of a result.
         """
-        owner = self._owners.get(self._name(target))
-        return owner == image.key or (owner is None and image.key in self._begun)
+        name = self._name(target)
+        if self._owners.get(name, image.key) != image.key:
+            return False
+        return image.key in self._begun or (name in self._digests and (self.has(image) or self._is_unchanged(name)))
 
     def begin(self, images: Sequence[ImageFile]) -> None:
         """Start the journal; from now on, new files in the output folder can be results of these images."""
@@ -103,7 +107,7 @@ class RunRecord:
         key = outcome.image.key
         if isinstance(outcome, Failed):
             if entry := self._images.pop(key, None):  # these files are results of an earlier version of the image
-                self._left[key] = entry["files"]
+                self._left[key] = entry["digests"]
             self.fail(outcome.reason)
             return
         entry = {
@@ -115,17 +119,18 @@ class RunRecord:
             "objects": outcome.objects,
             "seconds": round(outcome.seconds, 3),
             "files": list(map(self._name, outcome.files)),
+            "digests": {self._name(path): image_digest(path) for path in outcome.files},
             **({"notes": [note._asdict() for note in outcome.notes]} if outcome.notes else {}),
             "flags": [_flag_entry(flag) for flag in outcome.flags],
             "measures": [_finite(measures) for measures in outcome.measures],
             **({"choices": [dict(choice) for choice in outcome.choices]} if outcome.choices else {}),
             **({"image_classes": list(map(dict, outcome.image_classes))} if outcome.image_classes else {}),
         }
-        files = entry["files"]
-        earlier = self._images.get(key, {}).get("files", []) + self._left.pop(key, [])
+        earlier = {**self._images.get(key, {}).get("digests", {}), **self._left.pop(key, {})}
         # Delete first, then record: if the run is killed in between, the image is segmented again when it is resumed.
-        self._remove(name for name in earlier if name not in files)
+        self._remove(name for name in earlier if name not in entry["digests"])
         self._images[key] = entry
+        self._digests.update(entry["digests"])
         # If the disk is full, keep the results without this line, which is needed only if the run is killed.
         with suppress(OSError), open(self.output / _JOURNAL, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -163,12 +168,22 @@ class RunRecord:
             )
         self._begun = set(run.get("begun", ()))
         self._images = {entry["key"]: entry for entry in entries}
-        self._left = {key: files for key, files in run.get("left", {}).items() if key not in self._images}
+        self._left = {key: results for key, results in run.get("left", {}).items() if key not in self._images}
+
+    def _is_unchanged(self, name: str) -> bool:
+        """Return True if a recorded result is as the run wrote it."""
+        try:
+            return image_digest(self.output / name) == self._digests[name]
+        except OSError:
+            return False
 
     def _remove(self, names: Iterable[str]) -> None:
         """Delete earlier result files, such as those of planes that a stack no longer has; folders are kept."""
         for path in (self.output / name for name in names):
             if not path.resolve().is_relative_to(self.output.resolve()) or path.is_dir():
+                continue
+            if path.exists() and not self._is_unchanged(self._name(path)):
+                self.fail(f"{path}: kept, because it has changed since the run wrote it; its image no longer has it")
                 continue
             try:
                 path.unlink(missing_ok=True)

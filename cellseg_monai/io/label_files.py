@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import numpy as np
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.formats.axes import UnstatedAxesError
+from cellseg_monai.formats.notes import ORIENTATION
 from cellseg_monai.formats.registry import find_format
 from cellseg_monai.io.arrangement import arrange
 
 __all__ = ["read_labels"]
+
+logger = logging.getLogger(__name__)
 
 _ONE_PLANE = "save each plane as a separate file"
 
@@ -23,7 +27,7 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
     Values are those in the file: the indices if the image has a palette, and 0 and 255 or 0 and 1 if it is a mask. The
     only exception is a 1-bit mask that is marked as min-is-white and was not written by a microscopy program. As in
     `read`, pixels shown in white are then 1. Axes of length 1 before Y and X are dropped. Whole numbers that are stored
-    as floating-point numbers become integers.
+    as floating-point numbers become integers. An orientation tag is not applied, as in `read`, but logged.
 
     Args:
         path: file or OME-Zarr folder to read.
@@ -44,6 +48,9 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
     if any(n > 1 for n in image.pixels.shape[:-3]):
         sizes = ", ".join(f"{n} {a}" for n, a in zip(image.pixels.shape, image.axes, strict=True))
         raise UnreadableImageError(file, f"got a stack ({sizes}), expected a single-plane label image", _ONE_PLANE)
+    for note in image.notes:
+        if note.kind == ORIENTATION:  # sizes do not matter for labels
+            logger.warning(f"{file}: {note.text}")
     planes = image.pixels.reshape(image.pixels.shape[-3:])
     if len(planes) != 1:
         raise UnreadableImageError(

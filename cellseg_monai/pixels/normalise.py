@@ -252,9 +252,9 @@ def check_finite(values: np.ndarray) -> None:
     Raises:
         ValueError: a value is NaN, infinite or too large.
     """
-    # The minimum and maximum are NaN if any value is.
-    if not (values.min() >= -_LARGEST and values.max() <= _LARGEST):
-        bad = int(np.count_nonzero(~(np.abs(values) <= _LARGEST)))
+    # The minimum and maximum are NaN if any value is. float16 cannot hold the limit, so they are compared as float64.
+    if not (float(values.min()) >= -_LARGEST and float(values.max()) <= _LARGEST):
+        bad = int(np.count_nonzero(~(np.abs(values.astype(np.float64)) <= _LARGEST)))
         raise ValueError(
             f"{bad} of {values.size} values are NaN, infinite or beyond ±{_LARGEST:.1e}; "
             "replace these values, for example with numpy.nan_to_num, or repair the file"

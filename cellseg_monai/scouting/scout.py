@@ -56,8 +56,8 @@ class Scout:
                 as if it were grey.
 
         Raises:
-            ValueError: the image contains NaN where the scout looks; or it has several channels that are not red, green
-                and blue, and `channels` is None.
+            ValueError: the image contains NaN where the scout looks, or values for which the network has no answer; or
+                it has several channels that are not red, green and blue, and `channels` is None.
         """
         channel = _channel_of_one_hue(read, shape, channel_names, channels)
         looked_at = channels if channel is None else (channel,)
@@ -71,6 +71,10 @@ class Scout:
 
         views = views_of(visible, shape)
         answers = self.network(np.stack([view.pixels for view in views]))
+        if not np.isfinite(answers).all():
+            raise ValueError(
+                "the scout has no finite answer about this image; save it as another type, such as uint16 or float32"
+            )
         sighting = sighting_of(answers, [view.factor for view in views], self.certainty)
         sighting = replace(sighting, channel=channel)
         return sighting.as_none() if is_tiny(views) or is_flat(views) else sighting

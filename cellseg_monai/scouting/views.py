@@ -11,6 +11,7 @@ import numpy as np
 from cellseg_monai.boxes import Box
 from cellseg_monai.pixels import Margins, find_margins
 from cellseg_monai.pixels.margins import glimpsed_margins
+from cellseg_monai.pixels.normalise import scale_between
 
 __all__ = [
     "FACTORS",
@@ -84,8 +85,7 @@ def views_of(read: Read, shape: tuple[int, int]) -> list[View]:
     views = []
     for factor in FACTORS:
         for rows, columns in _windows(read, box, factor * SIDE_PX, _PLACES[factor > 1]):
-            part = shrunk(read(rows, columns), factor)
-            scaled = np.clip((part - low) / (high - low), 0, 1) if high > low else np.zeros_like(part)
+            scaled = _scaled(read(rows, columns), factor, low, high)
             pixels: np.ndarray = np.zeros((3, SIDE_PX, SIDE_PX), np.float32)
             pixels[:, : scaled.shape[1], : scaled.shape[2]] = scaled
             missing = None if margins is None else _missing(margins, rows, columns, factor)
@@ -93,6 +93,14 @@ def views_of(read: Read, shape: tuple[int, int]) -> list[View]:
         if all(len(_starts(axis, factor * SIDE_PX)) == 1 for axis in box):
             break
     return views
+
+
+def _scaled(part: np.ndarray, factor: int, low: float, high: float) -> np.ndarray:
+    """Return a part of an image, made smaller, as C×Y×X float32 from 0 at `low` to 1 at `high`."""
+    if part.dtype.kind == "f" or part.dtype.itemsize > 4:  # beyond the range of float32, or sums of them are
+        return shrunk(scale_between(part.astype(np.float64), low, high, clip=True), factor)
+    small = shrunk(part, factor)
+    return np.clip((small - low) / (high - low), 0, 1) if high > low else np.zeros_like(small)
 
 
 def intensity_range(read: Read, shape: tuple[int, int]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from cellseg_monai.io import read, read_labels
 from cellseg_monai.labels import relabel_sequential
 
 __all__ = ["LoadMicroscopyd"]
+
+logger = logging.getLogger(__name__)
 
 # MONAI resamples labels as float32, which represents all integers up to this one exactly.
 _LARGEST_ID = 2**24
@@ -59,6 +62,7 @@ class LoadMicroscopyd(Transform):
         self.image_key, self.label_key = image_key, label_key
         self.allow_missing_label = allow_missing_label
         self.axes = axes
+        self._noted: set[str] = set()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the item with its image and label loaded."""
@@ -85,6 +89,10 @@ class LoadMicroscopyd(Transform):
             sizes = ", ".join(f"{axis} {length}" for axis, length in zip(image.axes, image.pixels.shape, strict=True))
             remedy = "save each plane as a separate file"
             raise UnreadableImageError(path, f"got a stack ({sizes}), expected one plane", remedy)
+        for note in image.notes:
+            if note.kind not in self._noted:
+                self._noted.add(note.kind)
+                logger.warning(f"{path}: {note.text}; this is said for the first such image only")
         key = self.image_key
         item[key] = image.pixels
         item[f"{key}_path"] = path

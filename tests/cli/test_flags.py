@@ -75,6 +75,11 @@ def test_numbers_truth_values_and_additional_settings_are_converted():
     assert called("prepare", "x", "--more", "3", "--nofoo")[5] == {"more": 3, "foo": False}
 
 
+@pytest.mark.parametrize("name", ["runs#1/encoder.pt", "2024_01_15", "plate#1"])
+def test_a_name_in_an_additional_setting_stays_as_it_was_typed(name):
+    assert called("prepare", "x", "--weights", name)[5] == {"weights": name}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -27,6 +27,7 @@ from tests.cells import cells
 pytestmark = pytest.mark.slow
 
 SEGMENT = {
+    "strict": "true",
     "axes": "XY",
     "bundle": "auto",
     "channels": "0",
@@ -48,7 +49,7 @@ SEGMENT = {
 CALIBRATE = {"bundle": "nuclei", "checkpoint": "model.pt", "datalist": "datalist.json", "section": "validation"}
 EVALUATE = {"output": "out", "protocol": "stardist", "pred_suffix": "_cp_masks", "truth_suffix": "1"}
 SAME = {
-    "segment": {"checkpoint", "device", "max_memory"},
+    "segment": {"checkpoint", "device", "max_memory", "strict"},
     "calibrate": {"bundle", "checkpoint"},
     "evaluate": set(),
 }

@@ -8,6 +8,7 @@ import pytest
 
 from cellseg_monai.data import calibration_items, image_items, section_items, split_dataset, write_datalist
 from cellseg_monai.errors import DatasetError
+from tests.io.test_tiff_sets import write_set
 
 
 def stems(items: list[dict[str, str]]) -> list[str]:
@@ -82,6 +83,12 @@ def test_a_folder_of_images_gives_all_of_them_sorted(tmp_path, save_image, withi
     items = image_items(tmp_path)
     assert stems(items) == ["a", "b"]
     assert items[0] == {"image": str(tmp_path / within / "a.tif"), "group": "a"}
+
+
+def test_files_that_are_one_image_are_listed_once(tmp_path, caplog):
+    write_set(tmp_path)
+    assert [item["group"] for item in image_items(tmp_path)] == ["a"]
+    assert "3 files are one image" in caplog.text
 
 
 def test_a_folder_without_images_is_refused(tmp_path, make_dataset):

@@ -85,9 +85,10 @@ def test_a_finished_run_is_not_repeated_and_other_settings_are_refused(
 def test_three_images_are_all_trained_on_and_the_last_network_is_kept(
     annotated: Path, small: Path, tmp_path: Path
 ) -> None:
-    three = some_of(annotated, tmp_path / "three", 3)
+    # The folders have names that MONAI would evaluate.
+    three = some_of(annotated, tmp_path / "$x", 3)
     # So short a time that it is over after one epoch.
-    tuned = run(three, small, tmp_path / "tuned", minutes=0.0001)
+    tuned = run(three, small, tmp_path / "@plate#1" / "tuned", minutes=0.0001)
     assert (tuned.training, tuned.validation) == (3, 0)
     assert tuned.best_epoch == tuned.epochs == 1
     assert bundle_faults(tuned.folder) == []

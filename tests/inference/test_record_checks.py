@@ -108,7 +108,7 @@ def test_a_key_outside_the_output_is_refused(output: Path, tmp_path: Path, key: 
     ids=repr,
 )
 def test_only_names_that_the_run_gives_are_its_results(output: Path, name: Any) -> None:
-    for entry in ({"files": ["sub/a.csv", name]}, {"left": {"sub/a": [name]}}):
+    for entry in ({"files": ["sub/a.csv", name]}, {"left": {"sub/a": {str(name): ""}}}):
         before = (output / "run.json").read_text()
         with pytest.raises(ValueError, match="which has no result of this name"):
             read_run(changed(output, **entry))
@@ -171,6 +171,8 @@ def test_json_that_is_nested_too_deep_is_refused(output: Path, depth: int, name:
         ({"shape": [4, 1, 2]}, "expected a length for each"),
         ({"axes": "ZZCYX"}, "expected a length for each"),
         ({"path": "a\0.npy"}, "an image has the path"),
+        ({"digests": ["sub/a.csv"]}, "expected an object"),
+        ({"digests": {"sub/a.csv": ""}}, "expected those of its files"),
     ],
 )
 def test_entries_that_contradict_each_other_are_refused(output: Path, entry: dict, says: str) -> None:

@@ -1,5 +1,6 @@
 """The record of a run, and the files that belong to it."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_files_of_an_image_that_has_failed_since_still_belong_to_it(output, imag
     record = begun(output, images, resume=True)
     record.add(Failed(a, "it has changed"))
     record.finish()
-    assert read_run(output / "run.json")["left"] == {"a": ["a.csv"]}
+    assert read_run(output / "run.json")["left"] == {"a": {"a.csv": hashlib.sha256().hexdigest()}}
     record = begun(output, images, resume=True)
     assert not record.has(a)
     assert record.may_replace(a, output / "a.csv")
@@ -125,6 +126,43 @@ def test_an_image_made_again_before_a_kill_leaves_no_earlier_files(output, image
     record.add(done(a, output / "a.csv"))
     begun(output, images, resume=True).finish()
     assert "left" not in read_run(output / "run.json")
+
+
+class TestResultsThatHaveChanged:
+    """Somebody edited a table, or put a file of their own beside the record of another run."""
+
+    @pytest.fixture
+    def edited(self, output, images):
+        a, _ = images
+        record = begun(output, images)
+        record.add(done(a, output / "a.csv", output / "a_Z000_overlay.png"))
+        record.finish()
+        for name in ("a.csv", "a_Z000_overlay.png"):
+            (output / name).write_text("mine")
+        return record
+
+    @pytest.mark.usefixtures("edited")
+    def test_they_are_not_replaced_when_their_image_is_segmented_again(self, output, images):
+        a, _ = images
+        a.path.write_text("another picture")
+        again = ImageFile(a.path)
+        assert not RunRecord(output, {"tta": False}, resume=True).may_replace(again, output / "a.csv")
+
+    @pytest.mark.usefixtures("edited")
+    def test_they_do_not_stand_in_the_way_of_other_images(self, output, images):
+        a, _ = images
+        assert RunRecord(output, {"tta": False}, resume=True).may_replace(a, output / "a.csv")
+
+    @pytest.mark.usefixtures("edited")
+    def test_those_that_an_image_no_longer_has_are_kept_and_named(self, output, images):
+        a, _ = images
+        record = begun(output, images, resume=True)
+        record.add(done(a, output / "a.csv"))
+        assert (output / "a_Z000_overlay.png").read_text() == "mine"
+        assert record.failures == [
+            f"{output / 'a_Z000_overlay.png'}: kept, because it has changed since the run wrote it; its image no "
+            "longer has it"
+        ]
 
 
 def test_a_killed_run_owns_files_of_the_images_that_it_had_begun(output, images):

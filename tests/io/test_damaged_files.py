@@ -20,6 +20,12 @@ TRIED = (
     "lsm.lsm",
     "micromanager.tif",
     "png grey.png",
+    "png 16-bit colours.png",
+    "metaimage zlib.mha",
+    "nrrd gzip.nrrd",
+    "dicom.dcm",
+    "zarr 2 blosc.zarr",
+    "zarr 3 zstd.zarr",
     "cellpose_seg.npy",
 )
 

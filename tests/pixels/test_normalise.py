@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cellseg_monai.pixels import noise_level, normalise_percentiles
-from cellseg_monai.pixels.normalise import ChannelRange, highest_contrast
+from cellseg_monai.pixels.normalise import ChannelRange, check_finite, highest_contrast
 
 DTYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">u2", ">f4"]
 
@@ -182,3 +182,14 @@ def test_the_highest_contrast_is_unknown_if_that_of_any_channel_is() -> None:
     assert highest_contrast([constant, known]) == 4
     assert np.isnan(highest_contrast([constant, unknown]))
     assert np.isnan(highest_contrast([unknown, constant]))
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [("f2", 65000), ("f4", 1e38), ("f8", 1e38), ("u8", 2**64 - 1)])
+def test_large_values_of_each_type_are_accepted(dtype, largest):
+    check_finite(np.array([0, largest], dtype))
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("f2", np.inf), ("f2", np.nan), ("f4", 3e38), ("f8", 1e300)])
+def test_values_that_float32_cannot_hold_are_counted(dtype, value):
+    with pytest.raises(ValueError, match="1 of 2 values are NaN, infinite or beyond"):
+        check_finite(np.array([0, value], dtype))

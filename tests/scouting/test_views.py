@@ -63,6 +63,19 @@ def test_a_constant_image_is_dark():
 
 
 @pytest.mark.parametrize(
+    ("dtype", "brightest"),
+    [("f2", 6e-8), ("f2", 65000), ("f4", 1e-43), ("f4", 1e38), ("f8", 5e-324), ("f8", 1e-300), ("i8", 2**62)],
+)
+def test_the_smallest_and_largest_values_of_a_type_are_told_apart(dtype, brightest):
+    mask = np.zeros((1, 320, 320), bool)
+    mask[0, 40:120, 40:280] = True
+    image = (mask * np.array(brightest)).astype(dtype)
+    expected = [view.pixels for view in views(mask.astype(np.float32))]
+    for view, pixels in zip(views(image), expected, strict=True):
+        np.testing.assert_allclose(view.pixels, pixels, atol=1e-6)
+
+
+@pytest.mark.parametrize(
     ("image", "flat"),
     [
         (np.full((200, 300), 7), True),

@@ -1,5 +1,9 @@
 """Mixed precision: bfloat16 inside the network, float32 outside."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
@@ -60,3 +64,11 @@ def test_dtype_inside_the_network_while_validating_by_windows(amp: bool, dtype: 
     evaluator.run()
     assert network.dtypes == {dtype}
     assert evaluator.state.output["pred"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("instructions", ["AVX2", "AVX512_CORE"])
+def test_bfloat16_that_pytorch_does_not_use_is_not_native(instructions: str) -> None:
+    code = "from cellseg_monai.training import bfloat16_is_native; print(bfloat16_is_native('cpu'))"
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": instructions}
+    printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert printed.stdout == "False\n"

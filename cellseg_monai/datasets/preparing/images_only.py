@@ -10,6 +10,7 @@ from cellseg_monai.datasets.preparing.preparer import Notes, Preparer, RawConten
 from cellseg_monai.datasets.preparing.raw_folder import files_below, top_folder
 from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.io import image_stem, readable_suffixes
+from cellseg_monai.io.image_sets import one_per_image
 
 __all__ = ["IMAGES_ONLY"]
 
@@ -18,7 +19,7 @@ def _find(raw: Path) -> RawContent:
     top = top_folder(raw)
     content = RawContent([])
     by_stem: dict[str, list[Path]] = {}
-    for path in files_below(top, readable_suffixes()):
+    for path in one_per_image((path, path) for path in files_below(top, readable_suffixes())):
         name = path.relative_to(top).with_name(image_stem(path)).as_posix().replace("/", "_")
         by_stem.setdefault(name.removeprefix("images_"), []).append(path)
     for stem, paths in by_stem.items():

@@ -15,6 +15,7 @@ from cellseg_monai.datasets.preparing.source import find_raw_data
 from cellseg_monai.datasets.registry import find_data_set
 from cellseg_monai.errors import DatasetError
 from tests.contracts.preparer import noise, save, save_pairs
+from tests.io.test_tiff_sets import write_set
 
 
 @pytest.fixture
@@ -76,6 +77,15 @@ def test_an_unclear_layout_must_be_given(cellseg, tmp_path):
     assert code == 1
     assert "choose one of these with --layout" in err
     assert cellseg("data", "prepare", tmp_path / "raw", "--output", tmp_path / "out", "--layout", "images_only")[0] == 0
+
+
+def test_files_that_are_one_image_are_prepared_once(cellseg, tmp_path, caplog):
+    (tmp_path / "raw").mkdir()
+    write_set(tmp_path / "raw")
+    words = ("data", "prepare", tmp_path / "raw", "--output", tmp_path / "out", "--layout", "images_only")
+    assert cellseg(*words)[0] == 0
+    assert [path.name for path in (tmp_path / "out" / "images").iterdir()] == ["a.ome.tif"]
+    assert "3 files are one image" in caplog.text
 
 
 def test_a_source_that_is_neither_folder_nor_name_is_refused():

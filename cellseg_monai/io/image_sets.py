@@ -1,4 +1,4 @@
-"""Files that together are one image, so that it is segmented once and not once for each file."""
+"""Files that together are one image, so that it is read once and not once for each file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from cellseg_monai.io import image_files
+from cellseg_monai.io.reading import image_files
 
 __all__ = ["one_per_image"]
 
@@ -57,7 +57,7 @@ def one_per_image(files: Iterable[tuple[Path, _T]]) -> list[_T]:
         if len(image.names) > 1:
             listed = ", ".join(image.names[:_MOST_NAMES]) + ", …" * (len(image.names) > _MOST_NAMES)
             logger.warning(
-                f"{len(image.names)} files are one image ({listed}), because they name each other; it is segmented "
-                f"once, as {image.first}"
+                f"{len(image.names)} files are one image ({listed}), because they name each other; it is read once, "
+                f"as {image.first}"
             )
     return [image.item for image in images.values()]

@@ -1,4 +1,4 @@
-"""Files that together are one image are segmented once."""
+"""Files that together are one image are read once."""
 
 from pathlib import Path
 
@@ -34,8 +34,8 @@ class TestSets:
         assert keys(".") == ["a", "alone", "plain", "single"]
         (record,) = caplog.records
         assert record.message == (
-            "3 files are one image (a.ome.tif, b.ome.tif, c.ome.tif), because they name each other; it is segmented "
-            "once, as a.ome.tif"
+            "3 files are one image (a.ome.tif, b.ome.tif, c.ome.tif), because they name each other; it is read once, "
+            "as a.ome.tif"
         )
 
     def test_files_named_one_by_one_are_one_image_too(self, caplog):
