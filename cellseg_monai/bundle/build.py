@@ -10,7 +10,8 @@ follows MONAI's rules for a list of config files: a plain key replaces, `+key` e
 steps have names, such as `train#crop`. If they were overridden by position, adding a step would redirect the override
 to another step. A value `"%file.json"` stands for the content of that file in `bundles/recipes`.
 
-A recipe declares its workflows in `recipe.json`: the name of each config, and the files to merge it from. A recipe can
+A recipe declares its workflows in `recipe.json`: the name of each config, and the files to merge it from. A workflow
+can need an entry, such as the name of an encoder; bundles without this entry do not have the workflow. A recipe can
 extend another one (`{"extends": "semantic"}`) and then inherits its workflows. Its files and its variants are merged,
 by the same rules, over those with the same names in the base recipe.
 
@@ -118,7 +119,10 @@ def _workflows(bundle: Path, own: Config, recipe: Recipe) -> dict[str, Config]:
     configs = {}
     for name, parts in recipe.workflows.items():
         layers = [layer for part in parts for layer in (*shared[part], own.get(part, {}))]
-        configs[name] = merge_configs(*layers, {"name": bundle.name})
+        config = merge_configs(*layers, {"name": bundle.name})
+        if name in recipe.needs and recipe.needs[name] not in ConfigParser(config):
+            continue
+        configs[name] = config
         if "run" not in configs[name]:
             raise BundleError(
                 f"{bundle}: the workflow {name}, merged from {', '.join(parts)}, has no `run`; add one to these files, "

@@ -15,7 +15,7 @@ __all__ = ["Config", "Recipe", "overlay_base", "read_json", "read_recipe"]
 
 Config = dict[str, Any]
 
-_KEYS = ("extends", "workflows", "overlays")
+_KEYS = ("extends", "workflows", "needs", "overlays")
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class Recipe:
     Args:
         folders: folders of the recipe and of those that it extends, the base recipe first.
         workflows: for each config that can be run, the names of the files to merge it from, without `.json`.
+        needs: for some workflows, the id of an entry without which a bundle has no such workflow.
         overlays: names of configs that modify a workflow, such as `multi_gpu_train`, which modifies `train`.
     """
 
     folders: tuple[Path, ...]
     workflows: Mapping[str, tuple[str, ...]]
+    needs: Mapping[str, str]
     overlays: tuple[str, ...]
 
     @property
@@ -88,10 +90,12 @@ def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
         {
             "extends": "semantic",
             "workflows": {"pretrain": ["common", "pretrain"]},
+            "needs": {"pretrain": "network_def#encoder_name"},
             "overlays": ["multi_gpu_pretrain"]
         }
 
-    These workflows and overlays are added to the inherited ones. A `null` instead of a list removes a workflow.
+    These workflows and overlays are added to the inherited ones. A `null` instead of a list removes a workflow. Only
+    bundles whose config has the entry that a workflow needs have this workflow.
 
     Args:
         recipes: the folder that contains all recipes.
@@ -104,19 +108,21 @@ def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
     chain = _chain(recipes, name, asked_by)
     workflows: dict[str, tuple[str, ...]] = {}
     overlays: dict[str, None] = {}
+    needs: dict[str, str] = {}
     for folder, declaration in chain:
         for workflow, parts in declaration.get("workflows", {}).items():
             if parts is None:
                 workflows.pop(workflow, None)
             else:
                 workflows[workflow] = tuple(parts)
+        needs |= declaration.get("needs", {})
         for overlay in declaration.get("overlays", []):
             _check_overlay(overlay, workflows, folder / "recipe.json")
             overlays[overlay] = None
     if not workflows:
         raise BundleError(f"{recipes / str(name)} has no workflow; declare one in its recipe.json, or extend a recipe")
     kept = tuple(overlay for overlay in overlays if overlay_base(overlay, workflows) is not None)
-    return Recipe(tuple(folder for folder, _ in chain), workflows, kept)
+    return Recipe(tuple(folder for folder, _ in chain), workflows, needs, kept)
 
 
 def _chain(recipes: Path, name: object, asked_by: str) -> list[tuple[Path, Config]]:

@@ -25,6 +25,7 @@ from cellseg_monai.cli.finetuning import finetune, learning_curve
 from cellseg_monai.cli.flags import bound_command
 from cellseg_monai.cli.idle_options import idle_options
 from cellseg_monai.cli.label_images import evaluate, report
+from cellseg_monai.cli.pretraining import pretrain
 from cellseg_monai.cli.printing import prepare_streams, print_error
 from cellseg_monai.cli.quality import quality
 from cellseg_monai.cli.scouting import scout
@@ -51,6 +52,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "finetune": finetune,
     "learning_curve": learning_curve,
+    "pretrain": pretrain,
     "quality": quality,
     "replay": replay,
     "report": report,

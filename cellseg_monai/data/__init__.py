@@ -18,6 +18,7 @@ from cellseg_monai.data.synthetic_cells import phase_cells
 from cellseg_monai.data.synthetic_kinds import two_kinds
 from cellseg_monai.data.synthetic_nuclei import nuclei
 from cellseg_monai.data.synthetic_shapes import SyntheticImage
+from cellseg_monai.data.unlabelled import check_readable, unlabelled_items
 
 __all__ = [
     "Datalist",
@@ -28,6 +29,7 @@ __all__ = [
     "cell_classes",
     "check_classes",
     "check_dataset",
+    "check_readable",
     "image_items",
     "items_digest",
     "list_images",
@@ -40,6 +42,7 @@ __all__ = [
     "section_items",
     "split_dataset",
     "two_kinds",
+    "unlabelled_items",
     "write_datalist",
     "write_sample_dataset",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.faults import Fault
 from cellseg_monai.io import Image
 
-__all__ = ["shape_fault", "stack_fault"]
+__all__ = ["reason_of", "shape_fault", "stack_fault"]
 
 
 def stack_fault(image: Image, place: str) -> Fault | None:
@@ -41,3 +42,10 @@ def shape_fault(label: tuple[int, ...], image: tuple[int, ...], place: str) -> F
         "pair each image with its own label"
     )
     return Fault(place, "shape-mismatch", message)
+
+
+def reason_of(error: Exception) -> str:
+    """Return an error message without the path, because the fault already names the file."""
+    if isinstance(error, UnreadableImageError):
+        return f"{error.reason}; {error.remedy}"
+    return f"{type(error).__name__}: {error}"

@@ -15,7 +15,7 @@ from cellseg_monai.faults import dataset_error, place_of
 from cellseg_monai.io import image_stem
 from cellseg_monai.io.image_sets import one_per_image
 
-__all__ = ["calibration_items", "image_items", "section_items"]
+__all__ = ["calibration_items", "image_items", "is_dataset", "section_items"]
 
 
 def section_items(
@@ -45,7 +45,7 @@ def section_items(
     if section not in SECTIONS:
         raise ValueError(f"got section={section!r}, expected one of {', '.join(SECTIONS)}; choose one")
     dataset = Path(os.path.abspath(dataset_dir))
-    if datalist is None and not _is_dataset(dataset):
+    if datalist is None and not is_dataset(dataset):
         raise DatasetError(
             f"{dataset}: no data set found, expected {DATALIST_NAME}, {INDEX_NAME} with the columns image_id and "
             "split, or images/ with labels/ next to it; pass a folder that contains one of these, "
@@ -90,7 +90,7 @@ def image_items(
     if section not in (*SECTIONS, "all"):
         raise ValueError(f"got section={section!r}, expected one of {', '.join(SECTIONS)}, all; choose one")
     folder = Path(os.path.abspath(dataset_dir))
-    if datalist is None and not _is_dataset(folder):
+    if datalist is None and not is_dataset(folder):
         return _plain(folder)
     if section != "all":
         return section_items(folder, section, datalist, seed, labelled=False)
@@ -170,7 +170,7 @@ def _check_labelled(items: list[Item], dataset: Path, purpose: str) -> None:
         )
 
 
-def _is_dataset(folder: Path) -> bool:
+def is_dataset(folder: Path) -> bool:
     """Return True if the folder has a list of its sections, or labels next to its images."""
     return (folder / DATALIST_NAME).is_file() or (
         (folder / "images").is_dir() and ((folder / "labels").is_dir() or (folder / INDEX_NAME).is_file())

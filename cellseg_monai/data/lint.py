@@ -11,7 +11,7 @@ import numpy as np
 from cellseg_monai.data.datalist import DATALIST_NAME, Gathered, gather
 from cellseg_monai.data.duplicates import Copies
 from cellseg_monai.data.families import ungrouped
-from cellseg_monai.data.image_faults import shape_fault, stack_fault
+from cellseg_monai.data.image_faults import reason_of, shape_fault, stack_fault
 from cellseg_monai.data.layout import Layout, scan
 from cellseg_monai.data.tags import tag_gaps
 from cellseg_monai.errors import DatasetError, UnreadableImageError
@@ -89,7 +89,7 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
             try:
                 image = read(image_path, axes)
             except (UnreadableImageError, OSError) as error:
-                faults.append(Fault(place, "unreadable", _reason(error)))
+                faults.append(Fault(place, "unreadable", reason_of(error)))
             else:
                 image_shape = (int(image.pixels.shape[-2]), int(image.pixels.shape[-1]))
                 faults += _image_faults(image, place) + copies.add(image_path, section, image.pixels)
@@ -246,8 +246,8 @@ def _label_faults(path: Path, image_shape: tuple[int, int] | None, place: str) -
         labels = read_labels(path)
     except (UnreadableImageError, OSError) as error:
         if not _is_float(path):
-            return [Fault(place, "unreadable", _reason(error))]
-        return [Fault(place, "float-labels", _reason(error))]
+            return [Fault(place, "unreadable", reason_of(error))]
+        return [Fault(place, "float-labels", reason_of(error))]
     mismatch = None if image_shape is None else shape_fault(labels.shape, image_shape, place)
     return ([] if mismatch is None else [mismatch]) + check_labels(labels, place)
 
@@ -258,10 +258,3 @@ def _is_float(path: Path) -> bool:
         return bool(np.issubdtype(read(path).pixels.dtype, np.floating))
     except (UnreadableImageError, OSError):
         return False
-
-
-def _reason(error: Exception) -> str:
-    """Return an error message without the path, because the fault already names the file."""
-    if isinstance(error, UnreadableImageError):
-        return f"{error.reason}; {error.remedy}"
-    return f"{type(error).__name__}: {error}"

@@ -21,6 +21,7 @@ from cellseg_monai.scores.instance_scores import (
 )
 from cellseg_monai.scores.matching import IOU_THRESHOLDS, Matching, ObjectCounts, match_objects, object_counts
 from cellseg_monai.scores.mistakes import Mistakes, object_mistakes
+from cellseg_monai.scores.neighbours import same_image_share
 from cellseg_monai.scores.overlap import LabelOverlaps, check_label_images, label_overlaps
 from cellseg_monai.scores.search import Found, Sweep, Trial, search_postprocessing
 
@@ -56,6 +57,7 @@ __all__ = [
     "object_mistakes",
     "over_images",
     "panoptic_counts",
+    "same_image_share",
     "search_postprocessing",
     "splits_and_merges",
     "stacked",

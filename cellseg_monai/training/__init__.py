@@ -21,6 +21,7 @@ from cellseg_monai.training.encoder import FrozenEncoder, parameter_groups
 from cellseg_monai.training.evaluation import EvaluationReport
 from cellseg_monai.training.guards import CropGuard, DivergenceGuard, FinalValidation, OneTraining
 from cellseg_monai.training.history import History
+from cellseg_monai.training.pretraining import CollapseWarning, EncoderFile, InpaintingPictures, PretrainingLoss
 from cellseg_monai.training.progress import EvaluationProgress, TrainingProgress
 from cellseg_monai.training.scout_results import ScoutCalibration, ScoutReport, SightingsWriter
 from cellseg_monai.training.start import started_from
@@ -32,18 +33,22 @@ __all__ = [
     "Calibration",
     "Checkpoint",
     "ClassReport",
+    "CollapseWarning",
     "ConfusionPictures",
     "CropGuard",
     "CropSampler",
     "DivergenceGuard",
     "EarlyStop",
+    "EncoderFile",
     "EvaluationProgress",
     "EvaluationReport",
     "FinalValidation",
     "FrozenEncoder",
     "History",
+    "InpaintingPictures",
     "OneTraining",
     "PreparedDataset",
+    "PretrainingLoss",
     "RandomViews",
     "ScoutCalibration",
     "ScoutLoss",

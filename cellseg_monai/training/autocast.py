@@ -36,11 +36,15 @@ class AutocastInferer(Inferer):
 
     def __call__(
         self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any
-    ) -> torch.Tensor | list[torch.Tensor]:
-        """Return the wrapped inferer's output as float32: one tensor, or a list of tensors under deep supervision."""
+    ) -> torch.Tensor | list[torch.Tensor] | dict[str, torch.Tensor]:
+        """Return the wrapped inferer's output as float32: one tensor, or several in a list or by name."""
         with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.enabled):
             output = self.inferer(inputs, network, *args, **kwargs)
-        return output.float() if isinstance(output, torch.Tensor) else [part.float() for part in output]
+        if isinstance(output, torch.Tensor):
+            return output.float()
+        if isinstance(output, dict):
+            return {name: part.float() for name, part in output.items()}
+        return [part.float() for part in output]
 
 
 def bfloat16_is_native(device: torch.device | str) -> bool:

@@ -47,7 +47,14 @@ __all__ = ["Checkpoint"]
 logger = logging.getLogger(__name__)
 
 _WEIGHTS = (BEST, LAST)
-_RUN_FILES = (*_WEIGHTS, *(fitted_settings(name).name for name in _WEIGHTS), "metrics.csv", "calibration", "evaluation")
+_RUN_FILES = (
+    *_WEIGHTS,
+    *(fitted_settings(name).name for name in _WEIGHTS),
+    "metrics.csv",
+    "calibration",
+    "evaluation",
+    "encoder.safetensors",
+)
 
 
 def move_earlier_run_aside(output_dir: str | PathLike[str]) -> None:

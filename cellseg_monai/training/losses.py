@@ -67,6 +67,9 @@ class JoinedLoss(nn.Module):
         losses: one loss for each head, in the same order. Each takes logits and a target, and returns a scalar.
         weights: weight of each loss; None for 1 each.
 
+    Attributes:
+        parts: after a call, the loss of each head by its name, without its weight.
+
     Raises:
         ValueError: the number of losses or weights differs from the number of heads.
 
@@ -86,6 +89,8 @@ class JoinedLoss(nn.Module):
             )
         self.losses = nn.ModuleList(losses)
         self.weights = list(weights)
+        self.names = [part.name for part in head.heads]
+        self.parts: dict[str, torch.Tensor] = {}
         self.logit_sizes = [len(part.channels) for part in head.heads]
         self.target_sizes = [part.target_channels for part in head.heads]
 
@@ -103,4 +108,6 @@ class JoinedLoss(nn.Module):
             target.split(self.target_sizes, dim=1),
             strict=True,
         )
-        return torch.stack([weight * loss(*pair) for loss, weight, *pair in parts]).sum()
+        losses = [(weight, loss(*pair)) for loss, weight, *pair in parts]
+        self.parts = {name: loss.detach() for name, (_, loss) in zip(self.names, losses, strict=True)}
+        return torch.stack([weight * loss for weight, loss in losses]).sum()

@@ -18,7 +18,7 @@ from cellseg_monai.networks import attention_maps
 from cellseg_monai.pixels import rescale, rescale_labels
 from cellseg_monai.training.distributed import is_writer
 
-__all__ = ["TensorBoardLog", "panel"]
+__all__ = ["TensorBoardLog", "panel", "side_by_side"]
 
 
 LONGEST_SIDE = 1024
@@ -45,7 +45,7 @@ def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.nd
     size = (image.shape[-2], image.shape[-1])
     masks = [rescale_labels(mask.reshape(mask.shape[-2:]), size) for mask in (truth, prediction)]
     image, *masks = (array[..., ::step, ::step] for array in (image, *masks))
-    return _side_by_side([_stretched(image), *masks])
+    return side_by_side([_stretched(image), *masks])
 
 
 def outline_panel(image: np.ndarray, truth: np.ndarray, objects: np.ndarray) -> np.ndarray:
@@ -69,7 +69,7 @@ def outline_panel(image: np.ndarray, truth: np.ndarray, objects: np.ndarray) -> 
     step = -(-max(truth.shape) // LONGEST_SIDE)
     image, truth, objects = (array[..., ::step, ::step] for array in (image, truth, objects))
     outlines = [draw_outlines(image, labels).transpose(2, 0, 1) / 255 for labels in (truth, objects)]
-    return _side_by_side([image, *outlines])
+    return side_by_side([image, *outlines])
 
 
 def attention_panel(image: np.ndarray, *maps: np.ndarray) -> np.ndarray:
@@ -82,7 +82,7 @@ def attention_panel(image: np.ndarray, *maps: np.ndarray) -> np.ndarray:
     Returns:
         Y×X'×3 uint8, with white lines 4 px wide between the parts.
     """
-    return _side_by_side([_stretched(image), *maps])
+    return side_by_side([_stretched(image), *maps])
 
 
 def _stretched(image: np.ndarray) -> np.ndarray:
@@ -92,7 +92,12 @@ def _stretched(image: np.ndarray) -> np.ndarray:
     return (image.astype(np.float32) - low) / max(high - low, 1e-6)
 
 
-def _side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
+def side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Return pictures of equal size, 1×Y×X, 3×Y×X or Y×X from 0 to 1, as one, with white lines 4 px wide between them.
+
+    Returns:
+        Y×X'×3 uint8.
+    """
     height, width = pictures[0].shape[-2:]
     parts = []
     for picture in pictures:
@@ -149,6 +154,8 @@ class TensorBoardLog:
         step = trainer.state.iteration
         self._writer.add_scalar("train/loss", trainer.state.output["loss"].detach(), step)
         self._writer.add_scalar("train/learning_rate", trainer.optimizer.param_groups[0]["lr"], step)
+        for name, part in getattr(trainer.loss_function, "parts", {}).items():
+            self._writer.add_scalar(f"train/loss of {name}", part, step)
 
     def _log_epoch(self, trainer: Engine) -> None:
         epoch = trainer.state.epoch

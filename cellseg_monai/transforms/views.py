@@ -24,7 +24,7 @@ class RandViewsd(Randomizable):
     >>> views = RandViewsd([mt.RandShiftIntensityd("image", offsets=0.5, prob=1.0)], names=["first", "second"])
     >>> item = views.set_random_state(0)({"image": np.zeros((1, 1, 1), np.float32)})
     >>> [round(float(item[name].item()), 2) for name in ("image", "first", "second")]
-    [0.0, 0.35, 0.1]
+    [0.0, -0.34, 0.44]
     """
 
     def __init__(self, transforms: Sequence[Callable], names: Sequence[str], key: str = "image") -> None:
@@ -32,9 +32,7 @@ class RandViewsd(Randomizable):
         self.names = tuple(names)
         self.key = key
 
-    def set_random_state(
-        self, seed: int | None = None, state: np.random.RandomState | None = None
-    ) -> RandViewsd:
+    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandViewsd:
         """Set the random state of this transform and, drawn from it, of those that it applies."""
         super().set_random_state(seed, state)
         self.transform.set_random_state(state=self.R)
@@ -65,9 +63,9 @@ class RandHiddenBlocksd(Randomizable):
     >>> item = hide({"image": torch.arange(16.0).reshape(1, 4, 4)})
     >>> item["mask"][0].int()
     tensor([[0, 1, 1, 1],
-            [1, 0, 0, 1],
-            [1, 0, 0, 1],
-            [0, 0, 0, 0]], dtype=torch.int32)
+            [0, 1, 1, 1],
+            [0, 1, 1, 0],
+            [0, 1, 1, 0]], dtype=torch.int32)
     """
 
     def __init__(self, key: str, name: str, mask_name: str, *, block_px: int = 16, share: float = 0.4) -> None:
@@ -93,7 +91,7 @@ class RandHiddenBlocksd(Randomizable):
         block = self.block_px
         top, left = (int(self.R.randint(block)) for _ in range(2))
         rows, columns = (-(-(length + offset) // block) for length, offset in zip(shape, (top, left), strict=True))
-        hidden = np.zeros(rows * columns, dtype=bool)
+        hidden: np.ndarray = np.zeros(rows * columns, dtype=bool)
         count = min(max(1, round(self.share * hidden.size)), max(1, hidden.size - 1))
         hidden[self.R.permutation(hidden.size)[:count]] = True
         grid = hidden.reshape(rows, columns).repeat(block, axis=0).repeat(block, axis=1)

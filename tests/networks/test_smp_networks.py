@@ -87,7 +87,7 @@ def test_a_missing_weights_file_is_named(tmp_path: Path) -> None:
 
 def test_weights_of_another_encoder_are_refused(tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(1)}, tmp_path / "encoder.pt")
-    with pytest.raises(BundleError, match="does not contain the state dict of a resnet18 encoder"):
+    with pytest.raises(BundleError, match="is not the state dict of a resnet18 encoder: 0 of"):
         smp_model("unet", encoder_name="resnet18", encoder_weights=str(tmp_path / "encoder.pt"))
 
 

@@ -1,0 +1,87 @@
+"""Images without labels, from which an encoder can learn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cellseg_monai.data.datalist import load_datalist
+from cellseg_monai.data.image_faults import reason_of, stack_fault
+from cellseg_monai.data.items import image_items, is_dataset
+from cellseg_monai.data.split import Item
+from cellseg_monai.errors import DatasetError, UnreadableImageError
+from cellseg_monai.faults import Fault, dataset_error, place_of
+from cellseg_monai.io import read
+
+__all__ = ["check_readable", "unlabelled_items"]
+
+_HELD_OUT = 0.1
+
+
+def unlabelled_items(
+    dataset_dir: str | Path, section: str, datalist: str | Path | None = None, seed: int = 0
+) -> list[Item]:
+    """Return the images of a section for training without labels.
+
+    Labels are neither needed nor used. Of a data set, these are its images for training and validation, and the images
+    for testing that have no label; those that have one are kept for scores. Of a plain folder, these are all images. A
+    tenth of the images, at least one, is set aside for validation, unless the data set has images for it.
+
+    Args:
+        dataset_dir: folder of a data set, or any folder with images.
+        section: "training" or "validation".
+        datalist: a JSON file to use instead of the data set's own list.
+        seed: seed for the choice of the images to set aside.
+
+    Raises:
+        DatasetError: there are fewer than two images.
+        ValueError: there is no section with this name.
+    """
+    if section not in ("training", "validation"):
+        raise ValueError(f"got section={section!r}, expected training or validation; choose one")
+    dataset = Path(os.path.abspath(dataset_dir))
+    held_out: list[Item] = []
+    if datalist is None and not is_dataset(dataset):
+        pool = image_items(dataset, "all")
+    else:
+        sections = load_datalist(dataset, datalist, seed=seed)
+        pool = [*sections["training"], *(item for item in sections["test"] if "label" not in item)]
+        held_out = sections["validation"]
+    if len(pool) + len(held_out) < 2 or not pool:
+        raise DatasetError(
+            f"{dataset}: got {len(pool)} images to train on without labels, expected at least two; add images"
+        )
+    if not held_out:
+        order = np.random.default_rng(seed).permutation(len(pool))
+        chosen = set(order[: max(1, round(_HELD_OUT * len(pool)))].tolist())
+        held_out = [item for number, item in enumerate(pool) if number in chosen]
+        pool = [item for number, item in enumerate(pool) if number not in chosen]
+    return [{**item} for item in (pool if section == "training" else held_out)]
+
+
+def check_readable(items: Sequence[Item], dataset_dir: str | Path) -> None:
+    """Check that every image can be read and is a single plane, before anything is trained.
+
+    Args:
+        items: the images.
+        dataset_dir: folder that messages name files relative to.
+
+    Raises:
+        DatasetError: images cannot be used. The message lists each of them with the reason.
+    """
+    dataset = Path(os.path.abspath(dataset_dir))
+    faults: list[Fault] = []
+    for item in items:
+        place = place_of(Path(item["image"]), dataset)
+        try:
+            image = read(item["image"])
+        except (UnreadableImageError, OSError) as error:
+            faults.append(Fault(place, "unreadable", reason_of(error)))
+            continue
+        stack = stack_fault(image, place)
+        faults += [] if stack is None else [stack]
+    if faults:
+        raise dataset_error(dataset, faults)
