@@ -27,11 +27,11 @@ from typing import Any
 from benchmarks.child_process import in_child
 from cellseg_monai.atomic import replacing
 from cellseg_monai.bundle import find_bundle, run_bundle
-from cellseg_monai.data import write_datalist
+from cellseg_monai.data import nested_subset, write_datalist
 from cellseg_monai.digest import file_digest
 from cellseg_monai.evaluation import find_protocol, read_summary
 from cellseg_monai.finetuning.folder import BundleFolder
-from cellseg_monai.finetuning.images import Images, divide, find_pool, nested_subset
+from cellseg_monai.finetuning.images import Images, divide, find_pool
 from cellseg_monai.finetuning.schedule import schedule
 from cellseg_monai.finetuning.tuning_run import Start, finetune_on
 from cellseg_monai.pixels import Preprocessing

@@ -14,6 +14,7 @@ from cellseg_monai.data.lint import check_dataset
 from cellseg_monai.data.neighbours import neighbour_diameter_px
 from cellseg_monai.data.sample import sample_dataset, write_sample_dataset
 from cellseg_monai.data.split import Datalist, Item, split_dataset
+from cellseg_monai.data.subset import labelled_subset, nested_subset
 from cellseg_monai.data.synthetic_cells import phase_cells
 from cellseg_monai.data.synthetic_kinds import two_kinds
 from cellseg_monai.data.synthetic_nuclei import nuclei
@@ -32,9 +33,11 @@ __all__ = [
     "check_readable",
     "image_items",
     "items_digest",
+    "labelled_subset",
     "list_images",
     "load_datalist",
     "neighbour_diameter_px",
+    "nested_subset",
     "nuclei",
     "phase_cells",
     "propose_datalist",

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from cellseg_monai.bundle import run_bundle
-from cellseg_monai.data import Item, items_digest, write_datalist
+from cellseg_monai.data import Item, items_digest, nested_subset, write_datalist
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.evaluation import find_protocol, read_summary
 from cellseg_monai.finetuning.folder import BundleFolder
-from cellseg_monai.finetuning.images import Images, check_images, divide, find_pool, nested_subset
+from cellseg_monai.finetuning.images import Images, check_images, divide, find_pool
 from cellseg_monai.finetuning.schedule import check_budget, check_knobs
 from cellseg_monai.finetuning.tuning_run import Start, finetune_on
 from cellseg_monai.json_text import parse_json

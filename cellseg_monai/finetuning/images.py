@@ -13,13 +13,12 @@ from cellseg_monai.data import Datalist, Item, check_dataset, section_items
 from cellseg_monai.data.datalist import gather
 from cellseg_monai.data.items import calibration_items
 from cellseg_monai.data.split import SECTIONS, split_groups
-from cellseg_monai.digest import text_digest
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import dataset_error
 from cellseg_monai.io import read_labels
 from cellseg_monai.one_line import one_line
 
-__all__ = ["FEWEST_TO_VALIDATE", "Images", "check_images", "divide", "find_images", "find_pool", "nested_subset"]
+__all__ = ["FEWEST_TO_VALIDATE", "Images", "check_images", "divide", "find_images", "find_pool"]
 
 logger = logging.getLogger(__name__)
 
@@ -140,22 +139,3 @@ def find_pool(dataset_dir: str | Path, datalist: str | Path | None, *, seed: int
             "the scores; add images"
         )
     return [item for item in items if part_of[item["group"]] != "test"], held_out
-
-
-def nested_subset(items: Sequence[Item], size: int, *, seed: int) -> list[Item]:
-    """Return some of the images; with the same seed, a larger subset contains every smaller one.
-
-    Args:
-        items: images to choose from.
-        size: number of images.
-        seed: seed of the order in which groups, and the images in them, are added.
-
-    >>> items = [{"image": name, "group": name} for name in "abcdef"]
-    >>> [[item["image"] for item in nested_subset(items, size, seed=0)] for size in (2, 4)]
-    [['f', 'd'], ['f', 'd', 'a', 'c']]
-    """
-
-    def rank(item: Item) -> tuple[bytes, str, str]:
-        return text_digest(f"{seed}:{item['group']}"), item["group"], item["image"]
-
-    return sorted(items, key=rank)[:size]

@@ -135,7 +135,7 @@ def test_a_recipe_can_extend_one_that_extends_another(bundles: Path) -> None:
     [
         ('{"extends": "none"}', r"recipe\.json names the recipe 'none'"),
         ('{"extends": "mine"}', r"mine extends itself: mine, mine"),
-        ('{"base": "semantic"}', r"recipe\.json: unknown keys: base; use only extends, workflows, overlays"),
+        ('{"base": "semantic"}', r"recipe\.json: unknown keys: base; use only extends, workflows, needs, overlays"),
         ("{}", r"mine has no workflow; declare one in its recipe\.json"),
         ('{"extends": "semantic", "workflows": {"pretrain": "train"}}', r"workflow pretrain is 'train', expected"),
         ('{"extends": "semantic", "workflows": {"pretrain": ["gone"]}}', r"have no gone\.json; add this file"),
@@ -178,24 +178,24 @@ def test_the_boundary_recipe_trains_another_target_with_the_same_engine(bundles:
 def test_a_recipe_can_have_a_workflow_of_its_own(bundles: Path) -> None:
     recipe = bundles / "recipes" / "masked"
     recipe.mkdir()
-    declaration = {"extends": "semantic", "workflows": {"pretrain": ["common", "pretrain"], "inference": None}}
-    (recipe / "recipe.json").write_text(json.dumps(declaration | {"overlays": ["quick_pretrain"]}))
-    pretraining = {
+    declaration = {"extends": "semantic", "workflows": {"colourise": ["common", "colourise"], "inference": None}}
+    (recipe / "recipe.json").write_text(json.dumps(declaration | {"overlays": ["quick_colourise"]}))
+    colourising = {
         "mask_ratio": 0.75,
         "initialize": ["$monai.utils.set_determinism(seed=@seed)"],
-        "pretraining": ["$print(@network_def, @mask_ratio)"],
-        "run": "@pretraining",
+        "colourising": ["$print(@network_def, @mask_ratio)"],
+        "run": "@colourising",
     }
-    (recipe / "pretrain.json").write_text(json.dumps(pretraining))
-    (recipe / "quick_pretrain.json").write_text(json.dumps({"mask_ratio": 0.5}))
+    (recipe / "colourise.json").write_text(json.dumps(colourising))
+    (recipe / "quick_colourise.json").write_text(json.dumps({"mask_ratio": 0.5}))
     unet = bundles / "unet"
-    edit(unet / "bundle.json", recipe="masked", pretrain={"mask_ratio": 0.6})
+    edit(unet / "bundle.json", recipe="masked", colourise={"mask_ratio": 0.6})
     before, after = configs_on_disk(unet), configs(unet)
-    assert after["pretrain"]["mask_ratio"] == 0.6
-    assert after["pretrain"]["network_def"] == before["evaluate"]["network_def"]
-    assert {"seed", "head"} < after["pretrain"].keys()  # `classes` of the network refers to the head
-    assert "num_workers" not in after["pretrain"], "a key that only other workflows use is left out"
-    assert after["quick_pretrain"] == {"mask_ratio": 0.5}
+    assert after["colourise"]["mask_ratio"] == 0.6
+    assert after["colourise"]["network_def"] == before["evaluate"]["network_def"]
+    assert {"seed", "head"} < after["colourise"].keys()  # `classes` of the network refers to the head
+    assert "num_workers" not in after["colourise"], "a key that only other workflows use is left out"
+    assert after["quick_colourise"] == {"mask_ratio": 0.5}
     assert after["train"] == before["train"]
     assert "inference" not in after
     for name, text in build_bundle(unet).items():

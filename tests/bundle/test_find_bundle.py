@@ -42,7 +42,7 @@ def test_a_zip_without_suffix_is_not_taken_for_a_name(here: Path) -> None:
         ("my-bundle", "to use the one in this folder, write ./my-bundle"),
         ("other", "to use the one in this folder, write ./bundles/other"),
         ("nuclie", "did you mean 'nuclei'?"),
-        ("nothing", "pass one of attention_unet, basic_unet, cells_phase, nuclei"),
+        ("nothing", "pass one of attention_unet, basic_unet, cells_phase, multihead_unet, nuclei"),
         ("", "pass one of"),
         ("./nothing", r"no bundle at .*nothing"),
         ("nothing.zip", r"no bundle at .*nothing\.zip"),

@@ -36,7 +36,7 @@ def test_a_bundle_of_thirty_lines_has_no_faults(bundles: Path) -> None:
     (bundles / "fpn" / "configs" / "variants").mkdir(parents=True)
     (bundles / "fpn" / "bundle.json").write_text(text)
     files = build_bundle(bundles / "fpn")
-    assert len(files) == 13
+    assert len(files) == 14
     for name, content in files.items():
         (bundles / "fpn" / name).write_text(content)
     assert bundle_faults(bundles / "fpn") == []

@@ -13,7 +13,10 @@ BUNDLES = Path(__file__).parents[2] / "bundles"
 NUCLEI = BUNDLES / "nuclei"
 
 
-@pytest.mark.parametrize("path", sorted(BUNDLES.glob("*/configs/*train.json")), ids=lambda path: path.parents[1].name)
+TRAININGS = [*BUNDLES.glob("*/configs/train.json"), *BUNDLES.glob("*/configs/*_train.json")]
+
+
+@pytest.mark.parametrize("path", sorted(TRAININGS), ids=lambda path: path.parents[1].name)
 def test_every_training_starts_from_the_weights_that_it_is_given(path: Path) -> None:
     config = json.loads(path.read_text())
     started = "cellseg_monai.training.started_from(@network_def, cellseg_monai.bundle.find_start(@start_from))"

@@ -51,7 +51,9 @@ def test_a_misspelt_section_is_refused(tmp_path):
 def test_all_images_that_cannot_be_used_are_listed_together(tmp_path, save_image):
     save_image(tmp_path / "a.tif")
     (tmp_path / "b.tif").write_bytes(b"no picture")
-    tifffile.imwrite(tmp_path / "c.tif", np.zeros((4, 8, 8), np.uint16), metadata={"axes": "ZYX"}, photometric="minisblack")
+    tifffile.imwrite(
+        tmp_path / "c.tif", np.zeros((4, 8, 8), np.uint16), metadata={"axes": "ZYX"}, photometric="minisblack"
+    )
     items = [*unlabelled_items(tmp_path, "training"), *unlabelled_items(tmp_path, "validation")]
     with pytest.raises(DatasetError) as caught:
         check_readable(items, tmp_path)

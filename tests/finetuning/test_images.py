@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellseg_monai.data import Item, write_datalist
+from cellseg_monai.data import Item, nested_subset, write_datalist
 from cellseg_monai.finetuning.curve import default_sizes
-from cellseg_monai.finetuning.images import divide, find_images, find_pool, nested_subset
+from cellseg_monai.finetuning.images import divide, find_images, find_pool
 from cellseg_monai.finetuning.schedule import schedule
 
 
