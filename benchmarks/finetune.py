@@ -16,16 +16,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import math
 import shutil
 import statistics
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.child_process import in_child
-from cellseg_monai.atomic import replacing
+from benchmarks.kept_runs import KeptRuns, Run, spread
 from cellseg_monai.bundle import find_bundle, run_bundle
 from cellseg_monai.data import nested_subset, write_datalist
 from cellseg_monai.digest import file_digest
@@ -57,22 +56,19 @@ def main() -> None:
     parser.add_argument("--cpu_minutes", type=float, default=8.0, help="processor time for training, per run")
     parser.add_argument("--most", type=int, default=None, help="stop after this number of runs")
     arguments = parser.parse_args()
-    results = Results(arguments.output, arguments)
-    left = math.inf if arguments.most is None else arguments.most
-    for key, function, words in runs(arguments, results):
-        if key in results.content:
-            continue
-        if left < 1:
-            break
-        left -= 1
-        print(key, flush=True)
-        results.keep(key, in_child(function, *words))
-    table = results.table(arguments.sets)
+    told = {
+        "start_from": file_digest(arguments.start_from),
+        "images": arguments.images,
+        "cpu_minutes": arguments.cpu_minutes,
+    }
+    results = KeptRuns(arguments.output, told)
+    results.do(runs(arguments, results), arguments.most)
+    table = table_of(results, arguments.sets)
     (arguments.output / "finetune.md").write_text(table, encoding="utf-8")
     print(table)
 
 
-def runs(arguments: argparse.Namespace, results: Results) -> Any:
+def runs(arguments: argparse.Namespace, results: KeptRuns) -> Iterator[Run]:
     """Yield the key of each run, the function that does it in a process of its own, and its arguments."""
     for name in arguments.sets:
         dataset, folder = arguments.data / name, arguments.output / name
@@ -167,54 +163,24 @@ def score(root: Path, folder: Path, **options: str) -> dict[str, float]:
     return {name: scores[name]["value"] for name in SCORES}
 
 
-class Results:
-    """The results of finished runs, in RESULTS/results.json."""
-
-    def __init__(self, output: Path, arguments: argparse.Namespace) -> None:
-        self.path = output / "results.json"
-        self.settings = {
-            "start_from": file_digest(arguments.start_from),
-            "images": arguments.images,
-            "cpu_minutes": arguments.cpu_minutes,
-        }
-        self.content: dict[str, dict[str, Any]] = {}
-        if self.path.is_file():
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-            if content["settings"] != self.settings:
-                raise SystemExit(f"error: {self.path} is of {content['settings']}; choose another --output")
-            self.content = content["runs"]
-
-    def keep(self, key: str, result: dict[str, Any]) -> None:
-        """Record the result of a run."""
-        self.content[key] = result
-        with replacing(self.path) as aside:
-            aside.write_text(json.dumps({"settings": self.settings, "runs": self.content}, indent=2), encoding="utf-8")
-
-    def table(self, sets: list[str]) -> str:
-        """Return the mean of each method over seeds, with the standard deviation, as a table in Markdown."""
-        lines = [
-            "| set | network | seeds | " + " | ".join(SCORES.values()) + " | epochs | CPU minutes, with calibration |"
-        ]
-        lines.append("|---|---|---|" + "---|" * (len(SCORES) + 2))
-        for name in sets:
-            for method in (STOCK, RESIZED, SCRATCH, TUNED):
-                own = [
-                    run
-                    for key, run in self.content.items()
-                    if key == f"{name}/{method}" or key.startswith(f"{name}/{method}/")
-                ]
-                if own:
-                    cells = [_spread([run[score] for run in own]) for score in SCORES]
-                    epochs = ", ".join(str(run["epochs"]) for run in own if "epochs" in run)
-                    minutes = [run["cpu_minutes"] for run in own if "cpu_minutes" in run]
-                    spent = f"{statistics.mean(minutes):.1f}" if minutes else ""
-                    lines.append(f"| {name} | {method} | {len(own)} | {' | '.join(cells)} | {epochs} | {spent} |")
-        return "\n".join(lines) + "\n"
-
-
-def _spread(values: list[float]) -> str:
-    mean = f"{statistics.mean(values):.3f}"
-    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.3f}"
+def table_of(results: KeptRuns, sets: list[str]) -> str:
+    """Return the mean of each method over seeds, with the standard deviation, as a table in Markdown."""
+    lines = ["| set | network | seeds | " + " | ".join(SCORES.values()) + " | epochs | CPU minutes, with calibration |"]
+    lines.append("|---|---|---|" + "---|" * (len(SCORES) + 2))
+    for name in sets:
+        for method in (STOCK, RESIZED, SCRATCH, TUNED):
+            own = [
+                run
+                for key, run in results.content.items()
+                if key == f"{name}/{method}" or key.startswith(f"{name}/{method}/")
+            ]
+            if own:
+                cells = [spread([run[score] for run in own]) for score in SCORES]
+                epochs = ", ".join(str(run["epochs"]) for run in own if "epochs" in run)
+                minutes = [run["cpu_minutes"] for run in own if "cpu_minutes" in run]
+                spent = f"{statistics.mean(minutes):.1f}" if minutes else ""
+                lines.append(f"| {name} | {method} | {len(own)} | {' | '.join(cells)} | {epochs} | {spent} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
