@@ -23,7 +23,7 @@ import torch
 from benchmarks.kept_runs import KeptRuns, Run, spread
 from benchmarks.mixed_images import write_lists
 from cellseg_monai.bundle import find_bundle, run_bundle
-from cellseg_monai.data import load_datalist, write_datalist
+from cellseg_monai.data import Datalist, load_datalist, write_datalist
 from cellseg_monai.evaluation import find_protocol, read_summary
 from cellseg_monai.networks import lite_encoder_weights
 from cellseg_monai.spreadsheets import read_table
@@ -77,10 +77,9 @@ def pretrain(
 ) -> dict[str, Any]:
     """Train an encoder without labels, and return the last line of its history."""
     everything = load_datalist(data, write_lists(data, output / "lists"))
-    bare = {
-        section: [{key: value for key, value in item.items() if key in ("image", "group")} for item in items]
-        for section, items in everything.items()
-        if section in ("training", "validation")
+    bare: Datalist = {
+        section: [{"image": item["image"], "group": item["group"]} for item in everything[section]]
+        for section in ("training", "validation")
     }
     datalist = output / "unlabelled.json"
     write_datalist(datalist, bare)
