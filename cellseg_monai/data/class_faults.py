@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.data.classes_of_cells import cell_classes, wrong_name
+from cellseg_monai.data.classes_of_cells import cell_classes, named_classes, wrong_name
 from cellseg_monai.data.split import Item
 from cellseg_monai.data.tags import known_tags
 from cellseg_monai.errors import UnreadableImageError
@@ -16,7 +17,7 @@ from cellseg_monai.faults import Fault, dataset_error, place_of
 from cellseg_monai.heads import Head
 from cellseg_monai.io import read_labels
 
-__all__ = ["check_classes", "class_faults"]
+__all__ = ["check_classes", "class_faults", "stated_class_faults"]
 
 
 def check_classes(
@@ -63,6 +64,36 @@ def class_faults(
         if head.class_names and ("classes" in item or required):
             faults += _cell_faults(item, head.class_names, dataset, tag, required)
     return sorted(faults)
+
+
+def stated_class_faults(items: Sequence[Item], dataset: Path) -> list[Fault]:
+    """Return every fault in the classes of cells that a data set states, whatever a head may be trained on.
+
+    These are the faults `class-labels` of `class_faults`, and a warning `class-value` for a name that occurs once and
+    resembles a more frequent one.
+
+    Args:
+        items: items with absolute paths.
+        dataset: folder of the data set; faults name files relative to it.
+    """
+    stated = [item for item in items if "classes" in item and "label" in item]
+    names: Counter[str] = Counter()
+    by_item: list[Counter[str]] = []
+    for item in stated:
+        try:
+            by_item.append(named_classes(item))
+        except (OSError, ValueError):  # which the next step reports
+            by_item.append(Counter())
+        names.update(by_item[-1])
+    faults = []
+    for item, own in zip(stated, by_item, strict=True):
+        faults += _cell_faults(item, list(names), dataset, "", False)
+        for name in own:
+            similar = difflib.get_close_matches(name, [other for other in names if names[other] > 1], n=1, cutoff=0.75)
+            if names[name] == 1 and similar:
+                message = f"got the class {name!r} once, and {similar[0]!r} {names[similar[0]]} times; is it misspelt?"
+                faults.append(Fault(place_of(Path(item["classes"]), dataset), "class-value", message, "warning"))
+    return faults
 
 
 def _tag_fault(

@@ -30,7 +30,7 @@ from cellseg_monai.io import read_labels
 from cellseg_monai.labels import UNKNOWN, classes_of_pixels, no_classes
 from cellseg_monai.spreadsheets import read_rows, text_of_cell
 
-__all__ = ["TABLE_SUFFIX", "cell_classes", "wrong_name"]
+__all__ = ["TABLE_SUFFIX", "cell_classes", "named_classes", "wrong_name"]
 
 TABLE_SUFFIX = ".csv"
 
@@ -65,6 +65,24 @@ def cell_classes(item: Item, labels: np.ndarray, names: Sequence[str], tag: str 
     if path.suffix.lower() == TABLE_SUFFIX:
         return _from_table(path, ids, names)
     return _from_pixels(path, labels, names, item.get("class_names", ()))
+
+
+def named_classes(item: Item) -> Counter[str]:
+    """Return how often an item names each class: once for each row of a table, or for each of its "class_names".
+
+    Raises:
+        OSError: the file with the classes cannot be read.
+        ValueError: the table is not CSV.
+    """
+    path = Path(item["classes"])
+    if path.suffix.lower() != TABLE_SUFFIX:
+        return Counter(item.get("class_names", ()))
+    head, *rows = read_rows(path) or [[]]
+    columns = list(map(text_of_cell, head))
+    if "class" not in columns:
+        return Counter()
+    place = columns.index("class")
+    return Counter(name for row in rows if len(row) > place and (name := text_of_cell(row[place]).strip()))
 
 
 def wrong_name(got: object, names: Sequence[str]) -> str:

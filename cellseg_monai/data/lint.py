@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cellseg_monai.data.class_faults import stated_class_faults
 from cellseg_monai.data.datalist import DATALIST_NAME, Gathered, gather
 from cellseg_monai.data.duplicates import Copies
 from cellseg_monai.data.families import ungrouped
@@ -46,6 +47,7 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     - `missing-file`: a file in the datalist that does not exist;
     - `datalist`: a malformed list, or a tag that is neither text nor a number, has no proper name, or is text on some
       images and a number on others;
+    - `class-labels`: a table or image of classes that does not fit its label image, or cannot be read;
     - `repeated-stem`: two files with the same stem;
     - `empty`: no images at all.
 
@@ -54,6 +56,7 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     - `id-gap`: ids that are not 1..n, as is usual after cropping;
     - `fragments`: an object in more than one piece (8-connected), for example because another object lies across it;
     - `duplicate` within one section;
+    - `class-value`: a class that is named once and resembles a more frequent one;
     - `channel-count`: images with different numbers of channels;
     - `note`: what an image file states but nobody uses, such as an orientation or an unknown unit of length;
     - `tag-missing`: a tag that the datalist gives to some images but not to others;
@@ -99,6 +102,8 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     for stem, label_path in layout.labels.items():
         if stem not in layout.images:
             faults += _label_faults(label_path, None, place_of(label_path, dataset))
+    listed = [item for items in gathered.sections.values() for item in items]
+    faults += stated_class_faults(listed, dataset)
     return sorted(set(faults + _channel_faults(n_channels)))
 
 

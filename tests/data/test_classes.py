@@ -12,6 +12,7 @@ from cellseg_monai import io
 from cellseg_monai.data import (
     cell_classes,
     check_classes,
+    check_dataset,
     load_datalist,
     section_items,
     two_kinds,
@@ -243,3 +244,36 @@ class TestGeneratedImages:
     def test_arguments_out_of_range_are_refused(self, wrong) -> None:
         with pytest.raises(ValueError, match="expected"):
             two_kinds(**{"seed": 0, **wrong})
+
+
+class TestCheckOfADataSet:
+    """`check_dataset` knows no head, but finds what cannot be right."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return write_sample_dataset(tmp_path / "kinds", modality="kinds", counts=(2, 1, 1), shape=(64, 64))
+
+    @staticmethod
+    def found(folder: Path) -> list[tuple[str, str, str]]:
+        kinds = ("class-labels", "class-value")
+        return [(fault.place, fault.kind, fault.message) for fault in check_dataset(folder) if fault.kind in kinds]
+
+    def test_good_classes_have_no_fault(self, folder: Path) -> None:
+        assert self.found(folder) == []
+
+    def test_a_table_that_does_not_fit_its_labels_and_one_that_is_missing_are_named(self, folder: Path) -> None:
+        first, second, *_ = sorted((folder / "classes").glob("*.csv"))
+        first.write_text("id,class\n999,round\n")
+        second.unlink()
+        (stray, missing) = self.found(folder)
+        assert stray[:2] == (f"classes/{first.name}", "class-labels")
+        assert "row 2: the label image has no object 999" in stray[2]
+        assert missing[0] == f"classes/{second.name}"
+        assert "cannot read the classes" in missing[2]
+
+    def test_a_name_that_is_misspelt_in_one_row_is_a_warning(self, folder: Path) -> None:
+        path = next(path for path in sorted((folder / "classes").glob("*.csv")) if "round" in path.read_text())
+        path.write_text(path.read_text().replace("round", "rond", 1))
+        ((place, kind, message),) = self.found(folder)
+        assert (place, kind) == (f"classes/{path.name}", "class-value")
+        assert message.startswith("got the class 'rond' once, and 'round' ")
