@@ -120,8 +120,10 @@ def _encoder_from_file(weights: str, encoder_name: str, depth: int) -> tuple[nn.
     """
     path = Path(weights)
     state = _read_state(path)
-    channels = _image_channels(state)
-    encoder = get_encoder(encoder_name, in_channels=channels, depth=depth)
+    encoder = get_encoder(encoder_name, in_channels=3, depth=depth)
+    channels = _image_channels(encoder, state)
+    if channels != 3:
+        encoder = get_encoder(encoder_name, in_channels=channels, depth=depth)
     if depth < 5 and not state.keys() >= encoder.state_dict().keys():
         drop_unused_stages(encoder, in_channels=channels)
     faults = _mismatches(encoder.state_dict(), state)
@@ -157,10 +159,12 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
     return dict(state)
 
 
-def _image_channels(state: dict[str, torch.Tensor]) -> int:
-    """Return the number of image channels of the first convolution in a state dict."""
-    first = next((value for value in state.values() if value.ndim == 4), None)
-    return 3 if first is None else int(first.shape[1])
+def _image_channels(encoder: nn.Module, state: Mapping[str, torch.Tensor]) -> int:
+    """Return the number of image channels for which a state dict of an encoder was made; 3 if it does not say so."""
+    # A file can have its tensors in any order, so the module tells which convolution is the first.
+    name, first = next((name, part) for name, part in encoder.named_modules() if isinstance(part, nn.Conv2d))
+    weight = state.get(f"{name}.weight")
+    return 3 if weight is None or weight.ndim != 4 else int(weight.shape[1]) * first.groups
 
 
 def _mismatches(expected: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> list[str]:
