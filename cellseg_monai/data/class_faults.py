@@ -20,22 +20,18 @@ from cellseg_monai.io import read_labels
 __all__ = ["check_classes", "class_faults", "stated_class_faults"]
 
 
-def check_classes(
-    items: Sequence[Item], head: Head, dataset_dir: str | Path, *, tag: str = "", required: bool = False
-) -> None:
+def check_classes(items: Sequence[Item], head: Head, dataset_dir: str | Path, *, required: bool = False) -> None:
     """Check the classes that a head is to learn; see `class_faults`.
 
     Raises:
         DatasetError: there are faults; the message lists all of them.
     """
     dataset = Path(dataset_dir).absolute()
-    if faults := class_faults(items, head, dataset, tag=tag, required=required):
+    if faults := class_faults(items, head, dataset, required=required):
         raise dataset_error(dataset, faults)
 
 
-def class_faults(
-    items: Sequence[Item], head: Head, dataset: Path, *, tag: str = "", required: bool = False
-) -> list[Fault]:
+def class_faults(items: Sequence[Item], head: Head, dataset: Path, *, required: bool = False) -> list[Fault]:
     """Return every fault in the classes that a head is to learn, sorted by place.
 
     A class that is not given is unknown, which is no fault unless classes are required. These are faults:
@@ -47,11 +43,12 @@ def class_faults(
 
     Args:
         items: annotated images, with absolute paths.
-        head: the head, which names the classes of cells, and the tags that name classes of images.
+        head: the head, which names the classes of cells, and the tags that name classes of images, or the class of all
+            cells in an image without `classes`.
         dataset: folder of the data set; faults name files relative to it.
-        tag: tag that names the class of all cells in an image without `classes`; empty for none.
         required: True if every image and every cell must have a class.
     """
+    tag = head.class_tag
     values = {**({tag: head.class_names} if tag and head.class_names else {}), **head.tag_values}
     faults = []
     for item in items:

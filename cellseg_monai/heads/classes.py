@@ -53,6 +53,8 @@ class CellClassHead(_ClassHead, key="cell_class"):
 
     Args:
         names: names of the classes, in the order of the channels.
+        tag: name of a tag with the class of all cells in an image, where nothing states the class of each; empty for
+            none. A checkpoint records it, so that evaluation uses the same.
 
     >>> head = CellClassHead(("round", "elongated"))
     >>> head.encode(np.array([[0, 5, 5, 8]]), classes=np.array([[5, 1]])).tolist()
@@ -60,6 +62,13 @@ class CellClassHead(_ClassHead, key="cell_class"):
     >>> {name: values.tolist() for name, values in head.activate(np.zeros((2, 1, 1))).items()}
     {'class/round': [[0.5]], 'class/elongated': [[0.5]]}
     """
+
+    tag: str = ""
+
+    @property
+    def class_tag(self) -> str:
+        """The tag with the class of all cells in an image."""
+        return self.tag
 
     @property
     def maps(self) -> tuple[str, ...]:

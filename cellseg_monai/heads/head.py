@@ -68,6 +68,11 @@ class Head(ABC):
         return tuple(name.removeprefix("class/") for name in self.maps if name.startswith("class/"))
 
     @property
+    def class_tag(self) -> str:
+        """The tag with the class of all objects in an image, where nothing states the class of each; empty for none."""
+        return ""
+
+    @property
     def image_class_names(self) -> tuple[str, ...]:
         """The names of the classes of images, in the order of their numbers; empty if the head predicts none."""
         return tuple(name.removeprefix("image_class/") for name in self.maps if name.startswith("image_class/"))

@@ -63,6 +63,11 @@ class JoinedHeads(Head, key="joined"):
         return tuple(name for head in self.heads for name in head.measured_maps)
 
     @property
+    def class_tag(self) -> str:
+        """The tag of the head for classes of objects."""
+        return next((head.class_tag for head in self.heads if head.class_tag), "")
+
+    @property
     def tag_values(self) -> Mapping[str, tuple[str, ...]]:
         """The tags that any of the heads learns."""
         return {tag: names for head in self.heads for tag, names in head.tag_values.items()}

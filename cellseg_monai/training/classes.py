@@ -98,6 +98,11 @@ class ClassReport:
     def _write(self) -> None:
         cells = ClassEvaluation("cells", self.cell_names, self._cells, self._tags)
         images = ClassEvaluation("images", self.image_names, self._images, self._tags)
+        for evaluation in (cells, images):
+            if len(evaluation.names) > 1 and not evaluation.counted:
+                logger.warning(
+                    f"no {evaluation.subject} of known class could be compared, so there is no score of them"
+                )
         if write_classes([cells, images], self.folder):
             for line in format_classes(read_classes(self.folder)).splitlines():
                 logger.info(line)

@@ -26,17 +26,17 @@ class LoadClassesd(Transform):
     the ids of the cells whose class is known, and the numbers of their classes. `class_names` is removed.
 
     Args:
-        head: the head, which names the classes. If it predicts no classes of cells, all are unknown.
-        tag: tag that names the class of all cells in an item without `classes`; empty for none.
+        head: the head, which names the classes, and the tag with the class of all cells in an item without `classes`.
+            If it predicts no classes of cells, all are unknown.
         label_key: key of the label image, 1×Y×X ids.
 
     Raises:
         DatasetError: raised on a call if a class is wrong. `data.check_classes` finds all wrong classes beforehand.
     """
 
-    def __init__(self, head: Head, *, tag: str = "", label_key: str = "label") -> None:
+    def __init__(self, head: Head, *, label_key: str = "label") -> None:
         self.names = head.class_names
-        self.tag = tag
+        self.tag = head.class_tag
         self.label_key = label_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -137,8 +137,8 @@ def change(dataset: Path, number: int, **values: object) -> None:
     (dataset / "datalist.json").write_text(json.dumps(content))
 
 
-def found(dataset: Path, **options: object) -> list[str]:
-    return list(map(str, class_faults(section_items(dataset, "training"), HEAD, dataset, **options)))
+def found(dataset: Path, head: JoinedHeads = HEAD, **options: object) -> list[str]:
+    return list(map(str, class_faults(section_items(dataset, "training"), head, dataset, **options)))
 
 
 class TestWholeDataSets:
@@ -175,7 +175,8 @@ class TestWholeDataSets:
     def test_a_tag_can_take_the_place_of_a_table(self, dataset) -> None:
         change(dataset, 0, tags={"cell_type": "A172", "kind": "long"}, classes=None)
         change(dataset, 1, tags={"cell_type": "A172", "kind": "lnog"}, classes=None)
-        assert found(dataset, tag="kind", required=True) == [
+        head = JoinedHeads((CellClassHead(NAMES, "kind"), HEAD.heads[2]))
+        assert found(dataset, head, required=True) == [
             "1.npy: class-missing: 3 of 3 cells have no class, such as 4; add their classes, or do not require classes",
             "1.npy: class-value: kind: got the class 'lnog', expected one of round, long; did you mean 'long'?",
         ]

@@ -87,7 +87,7 @@ def test_a_tag_can_name_the_class_of_all_cells(tmp_path) -> None:
     item = dataset(tmp_path)
     del item["classes"]
     item["tags"] = {"kind": "long"}
-    loaded = LoadClassesd(HEAD, tag="kind")(LoadMicroscopyd()(item))
+    loaded = LoadClassesd(CellClassHead(("round", "long"), "kind"))(LoadMicroscopyd()(item))
     assert loaded["classes"].tolist() == [[number, 1] for number in range(1, 7)]
 
 
