@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Prepares LIVECell, pretrains an encoder on it without labels, trains the bundle multihead_unet, and evaluates it by cell
-# type. Run it in an environment in which cellseg_monai is installed. A run that was stopped continues where it was.
+# type. Run it in an environment in which cellseg_monai is installed. A run that was stopped continues where it stopped.
 # usage: bash scripts/livecell.sh RAW OUTPUT [OPTION ...]
 #   RAW     folder into which `cellseg data fetch livecell` downloaded the images and annotations
 #   OPTION  settings of both trainings, such as --batch_size 32 --num_workers 8; by default those of the variant `paper`
 set -euo pipefail
-case "${1:-}" in '' | -*) sed -n '2,6p' "$0"; exit 2 ;; esac
-raw=$1 output=$2; shift 2
+if [ $# -lt 2 ] || [[ $1 == -* ]]; then sed -n '2,6p' "$0"; exit 2; fi
+mkdir -p "$2"
+raw=$(realpath "$1") output=$(realpath "$2"); shift 2
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bundle=bundles/multihead_unet/configs

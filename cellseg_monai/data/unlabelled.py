@@ -18,7 +18,8 @@ from cellseg_monai.io import read
 
 __all__ = ["check_readable", "unlabelled_items"]
 
-_HELD_OUT = 0.1
+_HELD_OUT, _FEWEST = 0.1, 2
+"""Share of the images that are set aside, and their smallest number: with one, nothing could be told apart."""
 
 
 def unlabelled_items(
@@ -28,7 +29,8 @@ def unlabelled_items(
 
     Labels are neither needed nor used. Of a data set, these are its images for training and validation, and the images
     for testing that have no label; those that have one are kept for scores. Of a plain folder, these are all images. A
-    tenth of the images, at least one, is set aside for validation, unless the data set has images for it.
+    tenth of the images, at least two, is set aside for validation, unless the data set has images for it. Images of one
+    group stay together.
 
     Args:
         dataset_dir: folder of a data set, or any folder with images.
@@ -37,7 +39,7 @@ def unlabelled_items(
         seed: seed for the choice of the images to set aside.
 
     Raises:
-        DatasetError: there are fewer than two images.
+        DatasetError: there are too few images.
         ValueError: there is no section with this name.
     """
     if section not in ("training", "validation"):
@@ -50,16 +52,27 @@ def unlabelled_items(
         sections = load_datalist(dataset, datalist, seed=seed)
         pool = [*sections["training"], *(item for item in sections["test"] if "label" not in item)]
         held_out = sections["validation"]
-    if len(pool) + len(held_out) < 2 or not pool:
-        raise DatasetError(
-            f"{dataset}: got {len(pool)} images to train on without labels, expected at least two; add images"
-        )
     if not held_out:
-        order = np.random.default_rng(seed).permutation(len(pool))
-        chosen = set(order[: max(1, round(_HELD_OUT * len(pool)))].tolist())
-        held_out = [item for number, item in enumerate(pool) if number in chosen]
-        pool = [item for number, item in enumerate(pool) if number not in chosen]
+        pool, held_out = _divided(pool, seed)
+    if not pool or not held_out:
+        raise DatasetError(
+            f"{dataset}: got {len(pool)} image(s) to train on and {len(held_out)} to set aside, expected some of both; "
+            "add images, or groups of images"
+        )
     return [{**item} for item in (pool if section == "training" else held_out)]
+
+
+def _divided(items: list[Item], seed: int) -> tuple[list[Item], list[Item]]:
+    """Set whole groups aside, until they have a tenth of the images and at least two; one group always stays."""
+    groups = sorted({str(item["group"]) for item in items})
+    order = np.random.default_rng(seed).permutation(len(groups))
+    wanted, held_out = max(_FEWEST, round(_HELD_OUT * len(items))), set[str]()
+    for number in order[:-1].tolist():
+        if sum(item["group"] in held_out for item in items) >= wanted:
+            break
+        held_out.add(groups[number])
+    aside = [item for item in items if item["group"] in held_out]
+    return [item for item in items if item["group"] not in held_out], aside
 
 
 def check_readable(items: Sequence[Item], dataset_dir: str | Path) -> None:

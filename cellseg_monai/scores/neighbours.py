@@ -20,7 +20,7 @@ def same_image_share(features: np.ndarray, sources: Sequence[str]) -> float:
         sources: the image of each crop.
 
     Returns:
-        A share from 0 to 1, of the crops of which there is another one of the same image; NaN without any.
+        The share among crops whose image has at least one other crop; NaN if there are none, or only one image.
 
     >>> features = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]])
     >>> same_image_share(features, ["a", "a", "b", "b"]), same_image_share(features, ["a", "b", "a", "b"])
@@ -34,7 +34,7 @@ def same_image_share(features: np.ndarray, sources: Sequence[str]) -> float:
     np.fill_diagonal(similarity, -np.inf)
     is_same = names[:, np.newaxis] == names
     has_partner = is_same.sum(axis=1) > 1
-    if not has_partner.any():
+    if not has_partner.any() or len(set(names.tolist())) < 2:
         return float("nan")
     nearest = similarity.argmax(axis=1)
     return float((names[nearest] == names)[has_partner].mean())

@@ -151,12 +151,14 @@ class CollapseWarning:
         if state.epoch == trainer.state.epoch and state.metrics[self.metric] > self.most:
             logger.warning(
                 f"the features have collapsed: their {self.metric} is {state.metrics[self.metric]:.4f} after epoch "
-                f"{state.epoch}, expected at most {self.most}; lower --learning_rate, or weigh the tasks otherwise"
+                f"{state.epoch}, expected at most {self.most}; lower --learning_rate, or change the weights of the tasks"
             )
 
 
 class EncoderFile:
     """A handler that writes the weights of the encoder after each epoch, for `--encoder_weights` in training.
+
+    They are also written at the end, in case a run was killed between its last checkpoint and this file.
 
     Args:
         output_dir: folder for `encoder.safetensors`.
@@ -173,7 +175,7 @@ class EncoderFile:
 
     def attach(self, trainer: Engine) -> None:
         """Register this handler with the trainer, after `Checkpoint`, which moves an earlier run aside."""
-        trainer.add_event_handler(Events.EPOCH_COMPLETED, self._write)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED | Events.COMPLETED, self._write)
 
     def _write(self, trainer: Engine) -> None:
         if not is_writer():

@@ -39,8 +39,17 @@ def test_images_for_testing_are_used_only_if_they_have_no_label(make_dataset):
 
 def test_a_single_image_is_not_enough(tmp_path, save_image):
     save_image(tmp_path / "a.tif")
-    with pytest.raises(DatasetError, match="got 1 images to train on without labels, expected at least two"):
+    with pytest.raises(DatasetError, match=r"got 1 image\(s\) to train on and 0 to set aside, expected some of both"):
         unlabelled_items(tmp_path, "training")
+
+
+def test_images_of_a_group_stay_together(make_dataset):
+    folder = make_dataset("abcdefgh")
+    items = [{**item, "group": f"{number % 2}"} for number, item in enumerate(split_dataset(folder)["training"])]
+    write_datalist(folder / "datalist.json", {"training": items, "validation": [], "test": []})
+    training, held_out = (unlabelled_items(folder, section) for section in ("training", "validation"))
+    assert not {item["group"] for item in training} & {item["group"] for item in held_out}
+    assert len(training) + len(held_out) == len(items)
 
 
 def test_a_misspelt_section_is_refused(tmp_path):

@@ -88,6 +88,7 @@ def test_neighbours_of_random_features_are_chance():
     features = np.random.default_rng(0).normal(size=(400, 8))
     assert same_image_share(features, [f"{number // 4}" for number in range(400)]) < 0.05
     assert np.isnan(same_image_share(features, [str(number) for number in range(400)]))
+    assert np.isnan(same_image_share(features, ["one image"] * 400))
 
 
 @pytest.mark.parametrize(("value", "warned"), [(0.999, True), (0.9, False), (float("nan"), False)])
