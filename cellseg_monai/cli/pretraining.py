@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from cellseg_monai.cli.outputs import check_apart, check_folder
@@ -59,7 +60,7 @@ def pretrain(
     run_bundle(root, "pretrain", **folders, **tasks, **settings)
     file = Path(output) / EncoderFile.NAME
     print_line(f"{file}: the encoder of {bundle}")
-    print_line(
-        f"to use it: python -m monai.bundle run training --config_file {root / 'configs' / 'train.json'} "
-        f"--encoder_weights {file}"
-    )
+    # What changes the network or its images must be the same in training.
+    same = [word for name, value in knobs.items() if "#" in name for word in (f"--{name}", str(value))]
+    words = ["--config_file", str(root / "configs" / "train.json"), "--encoder_weights", str(file), *same]
+    print_line(f"to use it: python -m monai.bundle run training --dataset_dir LABELLED {shlex.join(words)}")

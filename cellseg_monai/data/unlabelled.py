@@ -18,6 +18,9 @@ from cellseg_monai.io import read
 
 __all__ = ["check_readable", "unlabelled_items"]
 
+_UNLABELLED = "unlabelled"
+"""Folder of a data set in which `cellseg data prepare` puts images without labels."""
+
 _HELD_OUT, _FEWEST = 0.1, 2
 """Share of the images that are set aside, and their smallest number: with one, nothing could be told apart."""
 
@@ -27,10 +30,10 @@ def unlabelled_items(
 ) -> list[Item]:
     """Return the images of a section for training without labels.
 
-    Labels are neither needed nor used. Of a data set, these are its images for training and validation, and the images
-    for testing that have no label; those that have one are kept for scores. Of a plain folder, these are all images. A
-    tenth of the images, at least two, is set aside for validation, unless the data set has images for it. Images of one
-    group stay together.
+    Labels are neither needed nor used. Of a data set, these are its images for training and validation, those in its
+    folder `unlabelled`, and the images for testing that have no label; those that have one are kept for scores. Of a
+    plain folder, these are all images. A tenth of the images, at least two, is set aside for validation, unless the
+    data set has images for it. Images of one group stay together.
 
     Args:
         dataset_dir: folder of a data set, or any folder with images.
@@ -39,7 +42,7 @@ def unlabelled_items(
         seed: seed for the choice of the images to set aside.
 
     Raises:
-        DatasetError: there are too few images.
+        DatasetError: there are too few images, or the folder is the `images` of a data set.
         ValueError: there is no section with this name.
     """
     if section not in ("training", "validation"):
@@ -47,10 +50,17 @@ def unlabelled_items(
     dataset = Path(os.path.abspath(dataset_dir))
     held_out: list[Item] = []
     if datalist is None and not is_dataset(dataset):
+        if dataset.name == "images" and is_dataset(dataset.parent):
+            raise DatasetError(
+                f"{dataset}: this folder belongs to a data set, whose images for testing must be left out; pass "
+                f"{dataset.parent}"
+            )
         pool = image_items(dataset, "all")
     else:
         sections = load_datalist(dataset, datalist, seed=seed)
         pool = [*sections["training"], *(item for item in sections["test"] if "label" not in item)]
+        if datalist is None and (dataset / _UNLABELLED).is_dir():
+            pool += image_items(dataset / _UNLABELLED, "all")
         held_out = sections["validation"]
     if not held_out:
         pool, held_out = _divided(pool, seed)

@@ -20,9 +20,9 @@ class FeatureScore(Metric):
     The engine must yield `features` in its prediction, and `image_path` in its batch.
 
     Args:
-        score: "neighbours" for `scores.same_image_share`; or "collapse" for how far the features of all images have
-            become the same, from 0 to 1: the worse of two indicators of MONAI's `EmbeddingCollapseMetric`, the
-            similarity of images and the rank of the features.
+        score: "neighbours" for `scores.same_image_share`; or "collapse" for how far all images have become the same,
+            from 0 to 1: the worse of two indicators of MONAI's `EmbeddingCollapseMetric`, the similarity of images and
+            the rank. It is that of the projections, `views`, if the prediction has any, as these collapse first.
     """
 
     def __init__(self, score: Literal["neighbours", "collapse"]) -> None:

@@ -131,27 +131,37 @@ def inpainting_panel(pixels: np.ndarray, mask: np.ndarray, inpainted: np.ndarray
 
 
 class CollapseWarning:
-    """A handler that warns if the features of all images have become the same, which makes an encoder useless.
+    """A handler that warns at the end if the features of all images have become the same, which makes them useless.
+
+    Features of untrained networks can be nearly the same, too, and those of a good one need not be far apart. A high
+    collapse is therefore only reported if crops do not find their image better than after the first validation.
 
     Args:
-        evaluator: the validation engine, which has a metric of this name; see `metrics.FeatureScore`.
-        metric: name of the metric.
-        most: highest value without a warning.
+        evaluator: the validation engine, which has the metrics "collapse" and "neighbours"; see `metrics.FeatureScore`.
+        most: highest collapse without a warning.
     """
 
-    def __init__(self, evaluator: Engine, metric: str = "collapse", most: float = 0.99) -> None:
-        self.evaluator, self.metric, self.most = evaluator, metric, most
+    def __init__(self, evaluator: Engine, most: float = 0.99) -> None:
+        self.evaluator, self.most = evaluator, most
+        self._first: float | None = None
 
     def attach(self, trainer: Engine) -> None:
         """Register this handler with the trainer, after its `ValidationHandler`."""
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._check)
 
     def _check(self, trainer: Engine) -> None:
-        state = self.evaluator.state
-        if state.epoch == trainer.state.epoch and state.metrics[self.metric] > self.most:
+        epoch, metrics = trainer.state.epoch, self.evaluator.state.metrics
+        if self.evaluator.state.epoch != epoch:
+            return
+        if self._first is None:
+            self._first = metrics["neighbours"]
+            return
+        is_better = metrics["neighbours"] > self._first
+        if epoch == trainer.state.max_epochs and metrics["collapse"] > self.most and not is_better:
             logger.warning(
-                f"the features have collapsed: their {self.metric} is {state.metrics[self.metric]:.4f} after epoch "
-                f"{state.epoch}, expected at most {self.most}; lower --learning_rate, or change the weights of the tasks"
+                f"the features have collapsed: after epoch {epoch}, those of all images are nearly the same (collapse "
+                f"{metrics['collapse']:.4f}, expected at most {self.most}), and crops find their image no better than "
+                "at first; lower --learning_rate, or weigh the tasks differently"
             )
 
 

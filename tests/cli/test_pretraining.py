@@ -36,13 +36,14 @@ SMALL = ("--epochs", 1, "--batch_size", 4, "--crops_per_image", 1, "--roi_size",
 
 
 def test_images_in_a_plain_folder_give_an_encoder_and_the_command_that_uses_it(cellseg, tmp_path):
-    images = write_tiny_dataset(tmp_path) / "images"
+    (tmp_path / "set").mkdir()
+    images = (write_tiny_dataset(tmp_path / "set") / "images").rename(tmp_path / "plain")
     words = ("pretrain", images, "--output", tmp_path / "out", "--bundle", "unet", "--inpainting", 0)
     code, out, err = cellseg(*words, *SMALL, "--network_def#encoder_name", "resnet18")
     assert code == 0, err
     file = tmp_path / "out" / "encoder.safetensors"
     assert out.splitlines()[0] == f"{file}: the encoder of unet"
-    assert f"--encoder_weights {file}" in out
+    assert f"--encoder_weights {file} '--network_def#encoder_name' resnet18" in out
     with safe_open(file, "np") as opened:
         about = opened.metadata()
         assert opened.get_tensor("conv1.weight").shape == (64, 1, 7, 7)
@@ -72,7 +73,8 @@ def test_all_unreadable_images_are_listed_and_nothing_is_written(cellseg, tmp_pa
 
 
 def test_without_a_task_nothing_is_trained(cellseg, tmp_path):
-    images = write_tiny_dataset(tmp_path) / "images"
+    (tmp_path / "set").mkdir()
+    images = write_tiny_dataset(tmp_path / "set")
     words = ("--output", tmp_path / "out", "--bundle", "unet", "--contrast", 0, "--inpainting", 0)
     code, _, err = cellseg("pretrain", images, *words, *SMALL)
     assert code == 1

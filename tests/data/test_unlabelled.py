@@ -52,6 +52,18 @@ def test_images_of_a_group_stay_together(make_dataset):
     assert len(training) + len(held_out) == len(items)
 
 
+def test_images_without_labels_beside_a_data_set_are_used(make_dataset, save_image):
+    folder = make_dataset("abcdefgh")
+    save_image(folder / "unlabelled" / "z.tif")
+    assert "z" in stems([*unlabelled_items(folder, "training"), *unlabelled_items(folder, "validation")])
+
+
+def test_the_images_of_a_data_set_are_not_a_plain_folder(make_dataset):
+    folder = make_dataset("abcdefgh")
+    with pytest.raises(DatasetError, match="this folder belongs to a data set, whose images for testing must be left"):
+        unlabelled_items(folder / "images", "training")
+
+
 def test_a_misspelt_section_is_refused(tmp_path):
     with pytest.raises(ValueError, match="got section='test', expected training or validation"):
         unlabelled_items(tmp_path, "test")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from monai.losses import ContrastiveLoss
 
 from cellseg_monai.errors import BundleError
@@ -91,11 +91,22 @@ def test_neighbours_of_random_features_are_chance():
     assert np.isnan(same_image_share(features, ["one image"] * 400))
 
 
-@pytest.mark.parametrize(("value", "warned"), [(0.999, True), (0.9, False), (float("nan"), False)])
-def test_a_collapse_is_said(value, warned, caplog):
+@pytest.mark.parametrize(
+    ("collapse", "neighbours", "warned"),
+    [(0.999, [0.2, 0.1], True), (0.999, [0.1, 0.2], False), (0.9, [0.2, 0.1], False), (float("nan"), [0, 0], False)],
+)
+def test_a_collapse_is_said_at_the_end(collapse, neighbours, warned, caplog):
     trainer, evaluator = Engine(lambda *_: None), Engine(lambda *_: None)
-    evaluator.state = SimpleNamespace(epoch=1, metrics={"collapse": value})
+    evaluator.state = SimpleNamespace(epoch=0, metrics={})
+
+    def validate(engine):
+        epoch = engine.state.epoch
+        evaluator.state = SimpleNamespace(
+            epoch=epoch, metrics={"collapse": collapse, "neighbours": neighbours[epoch - 1]}
+        )
+
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, validate)
     CollapseWarning(evaluator).attach(trainer)
     with caplog.at_level(logging.WARNING):
-        trainer.run([0], max_epochs=1)
+        trainer.run([0], max_epochs=2)
     assert ("the features have collapsed" in caplog.text) == warned
