@@ -181,7 +181,9 @@ class RunRecord:
             if not path.resolve().is_relative_to(self.output.resolve()) or path.is_dir():
                 continue
             if path.exists() and not self._is_unchanged(self._name(path)):
-                self.fail(f"{path}: kept, because it has changed since the run wrote it; its image no longer has it")
+                self.fail(
+                    f"{path}: kept, because it has changed since the run wrote it; its image no longer has this result"
+                )
                 continue
             try:
                 path.unlink(missing_ok=True)
