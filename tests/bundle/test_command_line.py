@@ -153,6 +153,7 @@ def test_a_folder_that_looks_like_an_expression_is_refused_with_the_way_to_write
         ("--loss#lambda_dice", "2"),
         ("--amp", '"out#1"'),
         ("--amp", "$'#'"),
+        ("--amp", "it's#1"),
         ("--epochs", "1_000"),
         ("--loss#_disabled_", "True"),
         ("--tracking", "mlflow", "--experiment_name", "a"),
