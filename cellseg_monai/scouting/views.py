@@ -10,7 +10,7 @@ import numpy as np
 
 from cellseg_monai.boxes import Box
 from cellseg_monai.pixels import Margins, find_margins
-from cellseg_monai.pixels.margins import glimpsed_margins
+from cellseg_monai.pixels.margin_search import glimpsed_margins
 from cellseg_monai.pixels.normalise import scale_between
 
 __all__ = [
