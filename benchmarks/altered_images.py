@@ -32,9 +32,9 @@ def zoom_labels(labels: np.ndarray, factor: float) -> np.ndarray:
 
 
 def write_image(path: Path, pixels: np.ndarray) -> None:
-    """Write a CYX image as a TIFF; three channels are red, green and blue."""
-    if len(pixels) == 3:
-        tifffile.imwrite(path, np.moveaxis(pixels, 0, -1), photometric="rgb", compression="zlib")
+    """Write a CYX image as a TIFF; three or four channels are red, green, blue and an alpha that is left out."""
+    if len(pixels) in (3, 4):
+        tifffile.imwrite(path, np.moveaxis(pixels[:3], 0, -1), photometric="rgb", compression="zlib")
     else:
         (plane,) = pixels
         tifffile.imwrite(path, plane, photometric="minisblack", compression="zlib")

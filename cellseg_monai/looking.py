@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.bundle import load_scout, suggested_bundles
-from cellseg_monai.formats.notes import PIXEL_SIZE
+from cellseg_monai.formats.notes import open_notes
 from cellseg_monai.io import Image, LazyImage, image_of_array, open_image
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.scouting import Look, Scout, look_of, looked_at
@@ -88,9 +88,8 @@ def look_at(
     *stacked, _, height, width = image.pixels.shape if isinstance(image, Image) else image.shape
     if 0 in (height, width):
         raise ValueError(f"{name}: the image has no pixels; export it again")
-    for note in image.notes:
-        if note.kind != PIXEL_SIZE or options.pixel_size_um is None:
-            logger.warning(f"{name}: {note.text}")
+    for note in open_notes(image.notes, options.pixel_size_um):
+        logger.warning(f"{name}: {note.text}")
     names = tuple(channel_names) or image.channel_names
     places = list(np.ndindex(*stacked))
     sightings = [

@@ -5,21 +5,20 @@ from __future__ import annotations
 import io
 import tokenize
 
+from fire.parser import DefaultParseValue
+
 __all__ = ["is_cut_at_comment", "is_spaced_number"]
 
 
 def is_cut_at_comment(word: str) -> bool:
-    """Return True if Python would read only what stands before a `#`.
+    """Return True if python-fire would read only what stands before a `#`.
 
-    >>> is_cut_at_comment("plate#1"), is_cut_at_comment("{'a': 'plate#1'}"), is_cut_at_comment("plate1")
+    >>> is_cut_at_comment("plate#1"), is_cut_at_comment("{'a': 'plate#1'}"), is_cut_at_comment("it's #1")
     (True, False, False)
     """
-    if "#" not in word:
+    if "#" not in word or DefaultParseValue(word) == word:
         return False
-    try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(word).readline))
-    except (tokenize.TokenError, SyntaxError):
-        return False  # no Python, so it stays as it is
+    tokens = tokenize.generate_tokens(io.StringIO(word).readline)
     return any(token.type == tokenize.COMMENT for token in tokens)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from cellseg_monai.bundle import load_pipeline
 from cellseg_monai.exports import Segmentation
-from cellseg_monai.formats.notes import PIXEL_SIZE
+from cellseg_monai.formats.notes import open_notes
 from cellseg_monai.inference import (
     Chooser,
     Pipeline,
@@ -73,9 +73,8 @@ def segment(
     settings = {key: value for key, value in options.items() if key not in READING_OPTIONS}
     name = Path(fspath(image)).name if isinstance(image, str | PathLike) else "image"
     opened = _image(image, chosen.axes)
-    for note in opened.notes:
-        if note.kind != PIXEL_SIZE or chosen.pixel_size_um is None:
-            logger.warning(f"{name}: {note.text}")
+    for note in open_notes(opened.notes, chosen.pixel_size_um):
+        logger.warning(f"{name}: {note.text}")
     opened = replace(
         opened,
         channel_names=tuple(channel_names) or opened.channel_names,

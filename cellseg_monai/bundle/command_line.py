@@ -29,7 +29,7 @@ from cellseg_monai.bundle.override_text import check_expression
 from cellseg_monai.bundle.variants import check_variants
 from cellseg_monai.errors import BundleError
 from cellseg_monai.one_line import Lines, lines, message_of, one_line
-from cellseg_monai.python_words import is_cut_at_comment
+from cellseg_monai.python_words import is_cut_at_comment, is_spaced_number
 
 __all__ = ["check_command_line", "check_overrides", "command_line_options", "config_files", "file_list", "own_message"]
 
@@ -118,7 +118,7 @@ def check_command_line() -> None:
     files = config_files()
     config = ConfigParser.load_config_files(files)
     try:
-        _check_words()
+        _check_words(config)
         check_variants(files)
         if "variants" in overrides and "train" in config:
             raise BundleError(
@@ -134,7 +134,7 @@ def check_command_line() -> None:
         raise SystemExit(f"error: {error}") from error
 
 
-def _check_words() -> None:
+def _check_words(config: Mapping[str, Any]) -> None:
     """Check that no option is given twice or with an empty value, and that python-fire reads each as it is written."""
     given: set[str] = set()
     for name, value in _options():
@@ -149,6 +149,11 @@ def _check_words() -> None:
             raise BundleError(
                 f"--{name} {value}: only what stands before the # would be read; for a file or folder of this name, "
                 f"write --{name} '\"{value}\"'"
+            )
+        if is_spaced_number(value) and not isinstance(config.get(name), int | float):
+            raise BundleError(
+                f"--{name} {value} would be read as the number {int(value)}; for a file or folder of this name, write "
+                f"./{value}"
             )
 
 

@@ -23,6 +23,7 @@ from cellseg_monai.inference import Pipeline, Tiles
 from cellseg_monai.inference.torch_network import bfloat16_slowdown, choose_device, lanes_of, torch_network
 from cellseg_monai.io import Note
 from cellseg_monai.networks import fold_normalisation
+from cellseg_monai.networks.bfloat16_speed import TOLERATED_SLOWDOWN
 from cellseg_monai.pixels import Preprocessing, channels_from_text, check_zoom
 from cellseg_monai.quality import TrainingData
 from cellseg_monai.segment_options import SegmentOptions
@@ -31,9 +32,6 @@ from cellseg_monai.training import TrainedNetwork, bfloat16_is_native
 from cellseg_monai.training.checkpoint_metadata import trained_preprocess
 
 __all__ = ["ChannelCountError", "load_one"]
-
-# In the middle between hardware with bfloat16, about 0.5, and without, about 3, so that the choice is always the same.
-_TOLERATED_SLOWDOWN = 1.4
 
 
 class ChannelCountError(ValueError):
@@ -117,7 +115,7 @@ def _uses_bfloat16(
     if asked is False or (asked is None and not is_native):
         return False, ()
     # A CPU can have the instructions without PyTorch using them for this network; GPUs always use them.
-    if (is_native and device.type == "cuda") or not (factor := slowdown()) > _TOLERATED_SLOWDOWN:
+    if (is_native and device.type == "cuda") or not (factor := slowdown()) > TOLERATED_SLOWDOWN:
         return True, ()
     if asked is None:
         return False, ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["EMPTY", "FILE_SET", "ORIENTATION", "PIXEL_SIZE", "PLANES", "TIME_STEP", "Z_STEP", "Note"]
+__all__ = ["EMPTY", "FILE_SET", "ORIENTATION", "PIXEL_SIZE", "PLANES", "TIME_STEP", "Z_STEP", "Note", "open_notes"]
 
 PIXEL_SIZE = "pixel-size"
 """The kind of note about a pixel size that the file states but the reader did not use.
@@ -38,3 +39,16 @@ class Note(NamedTuple):
 
     kind: str
     text: str
+
+
+def open_notes(notes: Sequence[Note], pixel_size_um: object) -> tuple[Note, ...]:
+    """Return the notes without those on a pixel size if the user has given the pixel size.
+
+    Args:
+        notes: the notes on an image.
+        pixel_size_um: the pixel size from the user, or None.
+
+    >>> open_notes([Note(PIXEL_SIZE, "its pixel size is stated in furlong")], (0.5, 0.5))
+    ()
+    """
+    return tuple(note for note in notes if pixel_size_um is None or note.kind != PIXEL_SIZE)

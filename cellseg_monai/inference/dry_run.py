@@ -96,7 +96,7 @@ def understood(path: Path, job: Job) -> Understood:
 
 
 class _Work(NamedTuple):
-    """How the network would process a plane.
+    """The sizes of a plane and of a batch, as the network would process them.
 
     Args:
         seen: height and width of the plane at the scale of the network.

@@ -15,7 +15,7 @@ import numpy as np
 
 from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.exports import Segmentation, chosen_exports
-from cellseg_monai.formats.notes import PIXEL_SIZE
+from cellseg_monai.formats.notes import open_notes
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.large_plane import Progress, segment_large
@@ -56,7 +56,7 @@ class Reading:
 
     def notes_on(self, image: LazyImage) -> tuple[Note, ...]:
         """Return the notes on an open image, without a note on the pixel size if `pixel_size_um` overrides it."""
-        return tuple(note for note in image.notes if self.pixel_size_um is None or note.kind != PIXEL_SIZE)
+        return open_notes(image.notes, self.pixel_size_um)
 
 
 class SegmentLarge(Protocol):

@@ -65,7 +65,7 @@ class RunRecord:
             check_no_run(output)
         if has_run(output):
             self._resume()
-        results = self._left | {key: entry["digests"] for key, entry in self._images.items()}
+        results = self._left | {key: entry["files"] for key, entry in self._images.items()}
         self._owners = {name: key for key, names in results.items() for name in names}
         self._digests = {name: digest for names in results.values() for name, digest in names.items()}
 
@@ -107,7 +107,7 @@ class RunRecord:
         key = outcome.image.key
         if isinstance(outcome, Failed):
             if entry := self._images.pop(key, None):  # these files are results of an earlier version of the image
-                self._left[key] = entry["digests"]
+                self._left[key] = entry["files"]
             self.fail(outcome.reason)
             return
         entry = {
@@ -118,19 +118,18 @@ class RunRecord:
             "shape": list(outcome.shape),
             "objects": outcome.objects,
             "seconds": round(outcome.seconds, 3),
-            "files": list(map(self._name, outcome.files)),
-            "digests": {self._name(path): image_digest(path) for path in outcome.files},
+            "files": {self._name(path): image_digest(path) for path in outcome.files},
             **({"notes": [note._asdict() for note in outcome.notes]} if outcome.notes else {}),
             "flags": [_flag_entry(flag) for flag in outcome.flags],
             "measures": [_finite(measures) for measures in outcome.measures],
             **({"choices": [dict(choice) for choice in outcome.choices]} if outcome.choices else {}),
             **({"image_classes": list(map(dict, outcome.image_classes))} if outcome.image_classes else {}),
         }
-        earlier = {**self._images.get(key, {}).get("digests", {}), **self._left.pop(key, {})}
+        earlier = {**self._images.get(key, {}).get("files", {}), **self._left.pop(key, {})}
         # Delete first, then record: if the run is killed in between, the image is segmented again when it is resumed.
-        self._remove(name for name in earlier if name not in entry["digests"])
+        self._remove(name for name in earlier if name not in entry["files"])
         self._images[key] = entry
-        self._digests.update(entry["digests"])
+        self._digests.update(entry["files"])
         # If the disk is full, keep the results without this line, which is needed only if the run is killed.
         with suppress(OSError), open(self.output / _JOURNAL, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -183,7 +182,9 @@ class RunRecord:
             if not path.resolve().is_relative_to(self.output.resolve()) or path.is_dir():
                 continue
             if path.exists() and not self._is_unchanged(self._name(path)):
-                self.fail(f"{path}: kept, because it has changed since the run wrote it; its image no longer has it")
+                self.fail(
+                    f"{path}: kept, because it has changed since the run wrote it; its image no longer has this result"
+                )
                 continue
             try:
                 path.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -11,14 +10,14 @@ import numpy as np
 import torch
 
 from cellseg_monai.inference.tiled import Network
+from cellseg_monai.networks.bfloat16_speed import time_ratio
 
 __all__ = ["bfloat16_slowdown", "choose_device", "lanes_of", "on_arrays", "torch_network"]
 
 # Limited because each lane needs memory for the intermediate results of a tile.
 _MOST_LANES = 8
 
-# Side of a tile for measuring the speed of a network, and how often it is measured if bfloat16 seems slower at first.
-_TRIAL_PX, _TRIALS = 128, 4
+_TRIAL_PX = 128  # side of a tile for measuring the speed of a network
 
 _OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 # NVIDIA's libraries report these errors if a GPU lacks memory for their own data, but also after other failures.
@@ -140,30 +139,10 @@ def bfloat16_slowdown(module: torch.nn.Module, device: torch.device, channels: i
     """
     side = -(-_TRIAL_PX // multiple) * multiple
     tile = np.random.default_rng(0).random((1, channels, side, side), np.float32)
-    networks = [torch_network(module, device, amp=amp) for amp in (False, True)]
-    # On a CPU, count the time of its own work in a single thread, so that other programs on a busy machine do not
-    # affect the result: threads that wait for each other would take any time.
-    clock = time.process_time if device.type == "cpu" else time.perf_counter
-    seconds = [float("inf")] * 2
-    with suppress(MemoryError), _one_thread():
-        for trial in range(_TRIALS):
-            for number, network in enumerate(networks):
-                begun = clock()
-                network(tile)
-                seconds[number] = min(seconds[number], clock() - begun)
-            if trial > 0 and seconds[1] <= seconds[0]:  # the first trial is for warming up
-                break
-    return seconds[1] / seconds[0] if 0 < seconds[0] < float("inf") else float("nan")
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    networks = {amp: torch_network(module, device, amp=amp) for amp in (False, True)}
+    with suppress(MemoryError):
+        return time_ratio(lambda: networks[True](tile), lambda: networks[False](tile), device)
+    return float("nan")
 
 
 @contextmanager

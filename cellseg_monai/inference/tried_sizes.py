@@ -15,7 +15,7 @@ from cellseg_monai.decoding import label_objects
 from cellseg_monai.inference.tiled import predict
 from cellseg_monai.labels import typical_diameter_px
 from cellseg_monai.pixels import Margins, prepare_and_measure, select_channels
-from cellseg_monai.pixels.margins import glimpsed_margins
+from cellseg_monai.pixels.margin_search import glimpsed_margins
 from cellseg_monai.scouting.views import row_contrast
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from cellseg_monai.pixels.image_quality import (
     sharpness,
     top_levels,
 )
-from cellseg_monai.pixels.margins import Margins, find_margins
+from cellseg_monai.pixels.margin_search import find_margins
+from cellseg_monai.pixels.margins import Margins
 from cellseg_monai.pixels.noise import noise_level
 from cellseg_monai.pixels.normalise import normalise_percentiles
 from cellseg_monai.pixels.prepared_windows import ImageStatistics, PreparedPixels, PreparedWindows

@@ -9,7 +9,8 @@ import numpy as np
 
 from cellseg_monai.boxes import Run
 from cellseg_monai.pixels.channels import inverted, select_channels
-from cellseg_monai.pixels.margins import Margins, find_margins
+from cellseg_monai.pixels.margin_search import find_margins
+from cellseg_monai.pixels.margins import Margins
 from cellseg_monai.pixels.normalise import ChannelRange, highest_contrast, scale_between
 from cellseg_monai.pixels.preprocessing import Preprocessing, prepared_shape
 from cellseg_monai.pixels.scale import rescale_window
@@ -138,7 +139,7 @@ class PreparedWindows:
             YX bool; None if the image has data everywhere.
         """
         margins = self.statistics.margins
-        return None if margins is None else margins.resampled(self.shape, rows, columns)
+        return None if margins is None else margins.resampled(self.shape)(rows, columns)
 
     def _gather_statistics(self, chunk_shape: tuple[int, int] | None, run: Run) -> ImageStatistics:
         """Compute the statistics of the whole image, window by window."""

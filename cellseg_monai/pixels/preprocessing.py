@@ -11,12 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from cellseg_monai.pixels.channels import check_policy, inverted, select_channels
-from cellseg_monai.pixels.margins import find_margins
+from cellseg_monai.pixels.margin_search import find_margins
 from cellseg_monai.pixels.normalise import check_percentiles, highest_contrast, normalise_and_measure
 from cellseg_monai.pixels.scale import (
     check_zoom,
     rescale,
-    rescale_labels,
     rescaled_shape,
     shape_of_shorter_side,
     zoom_for_objects,
@@ -198,7 +197,7 @@ def prepare(
     """Prepare an image for a network: select channels, normalise intensities and resample.
 
     Percentiles are computed before resampling, from the measured pixel values. A margin without data (see
-    `margins.find_margins`) does not count, and becomes 0.
+    `margin_search.find_margins`) does not count, and becomes 0.
 
     Args:
         pixels: CYX, a whole image, never a crop.
@@ -243,16 +242,14 @@ def prepare_and_measure(
         noise_floor=settings.noise_floor,
     )
     shape = (chosen.shape[1], chosen.shape[2])
+    to = prepared_shape(shape, settings, pixel_size_um=pixel_size_um)
     normalised, missing = part, None
     if margins is not None:
-        missing = margins(*whole)
         normalised = np.zeros(chosen.shape, np.float32)
         normalised[:, box[0], box[1]] = part
-        normalised[:, missing] = 0
-    to = prepared_shape(shape, settings, pixel_size_um=pixel_size_um)
-    return Prepared(
-        rescale(normalised, to), highest_contrast(ranges), None if missing is None else rescale_labels(missing, to)
-    )
+        normalised[:, margins(*whole)] = 0
+        missing = margins.resampled(to)(slice(0, to[0]), slice(0, to[1]))
+    return Prepared(rescale(normalised, to), highest_contrast(ranges), missing)
 
 
 def prepared_shape(

@@ -10,7 +10,7 @@ import numpy as np
 
 from cellseg_monai.boxes import Box
 from cellseg_monai.pixels import Margins, find_margins
-from cellseg_monai.pixels.margins import glimpsed_margins
+from cellseg_monai.pixels.margin_search import glimpsed_margins
 from cellseg_monai.pixels.normalise import scale_between
 
 __all__ = [
@@ -97,7 +97,8 @@ def views_of(read: Read, shape: tuple[int, int]) -> list[View]:
 
 def _scaled(part: np.ndarray, factor: int, low: float, high: float) -> np.ndarray:
     """Return a part of an image, made smaller, as C×Y×X float32 from 0 at `low` to 1 at `high`."""
-    if part.dtype.kind == "f" or part.dtype.itemsize > 4:  # beyond the range of float32, or sums of them are
+    if part.dtype.kind == "f" or part.dtype.itemsize > 4:
+        # Such values, or sums of them, can lie beyond the range of float32.
         return shrunk(scale_between(part.astype(np.float64), low, high, clip=True), factor)
     small = shrunk(part, factor)
     return np.clip((small - low) / (high - low), 0, 1) if high > low else np.zeros_like(small)

@@ -8,13 +8,14 @@ A custom `iteration_update` would have to duplicate each engine's loop.
 
 from __future__ import annotations
 
-import time
 from functools import cache
 from typing import Any
 
 import torch
 from monai.inferers import Inferer
 from torch.nn import functional
+
+from cellseg_monai.networks.bfloat16_speed import TOLERATED_SLOWDOWN, time_ratio
 
 __all__ = ["AutocastInferer", "bfloat16_is_native"]
 
@@ -61,31 +62,18 @@ def bfloat16_is_native(device: torch.device | str) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
         has_instructions = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        return has_instructions and _processor_slowdown() < _MOST_SLOWDOWN
+        return has_instructions and not _processor_slowdown() > TOLERATED_SLOWDOWN
     return False
-
-
-# In the middle between processors that use the instructions, about 0.5, and others, about 3.
-_MOST_SLOWDOWN = 1.3
 
 
 @cache
 def _processor_slowdown() -> float:
-    """Return the time of a convolution in bfloat16 as a multiple of that in float32, in a single thread."""
+    """Return the time of a convolution in bfloat16 as a multiple of that in float32."""
     image, weight = torch.ones(1, 64, 64, 64), torch.ones(64, 64, 3, 3)
     image = image.contiguous(memory_format=torch.channels_last)
-    pairs = [(image.to(dtype), weight.to(dtype)) for dtype in (torch.float32, torch.bfloat16)]
-    seconds = [float("inf")] * 2
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            for _ in range(5):
-                for number, pair in enumerate(pairs):
-                    # The time of its own work, so that other programs on a busy machine do not affect the result.
-                    begun = time.thread_time()
-                    functional.conv2d(*pair, padding=1)
-                    seconds[number] = min(seconds[number], time.thread_time() - begun)
-    finally:
-        torch.set_num_threads(threads)
-    return seconds[1] / seconds[0] if seconds[0] > 0 else 0.0
+
+    def convolve(dtype: torch.dtype) -> torch.Tensor:
+        return functional.conv2d(image.to(dtype), weight.to(dtype), padding=1)
+
+    with torch.inference_mode():
+        return time_ratio(lambda: convolve(torch.bfloat16), lambda: convolve(torch.float32), torch.device("cpu"))

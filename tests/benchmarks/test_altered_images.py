@@ -16,7 +16,7 @@ from benchmarks.altered_images import (
     zoom_labels,
 )
 from cellseg_monai.io import read
-from cellseg_monai.pixels.margins import find_margins
+from cellseg_monai.pixels.margin_search import find_margins
 
 SHAPE = (60, 80)
 

@@ -99,6 +99,10 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (("--amp= ",), "got --amp ' ', expected a value"),
         (("--amp", "out#1"), "only what stands before the # would be read; for a file or folder of this name, write "),
         (("--amp", "out#1"), """write --amp '"out#1"'"""),
+        (
+            ("--amp", "2024_01_15"),
+            "would be read as the number 20240115; for a file or folder of this name, write",
+        ),
         (("--variants", "['two_classes']"), "to train a variant, add its file to the config"),
     ],
 )
@@ -149,6 +153,8 @@ def test_a_folder_that_looks_like_an_expression_is_refused_with_the_way_to_write
         ("--loss#lambda_dice", "2"),
         ("--amp", '"out#1"'),
         ("--amp", "$'#'"),
+        ("--amp", "it's#1"),
+        ("--epochs", "1_000"),
         ("--loss#_disabled_", "True"),
         ("--tracking", "mlflow", "--experiment_name", "a"),
     ],

@@ -6,9 +6,13 @@ import inspect
 from pathlib import Path
 
 import pytest
+from fire.parser import DefaultParseValue
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cellseg_monai import cli
 from cellseg_monai.cli.flags import bound_command
+from cellseg_monai.python_words import is_cut_at_comment
 
 
 def called(*words):
@@ -171,3 +175,11 @@ def test_every_command_refuses_empty_paths_and_names(path, command, empty):
             words += [f"--{parameter.name}", "x"]
     with pytest.raises(ValueError, match="expected a path or name"):
         bound_command(words, cli.COMMANDS)
+
+
+@given(st.text(alphabet="ab1#'\"([{}]) ,_", min_size=1, max_size=8))
+def test_a_comment_is_recognised_exactly_where_python_fire_drops_it(word):
+    if is_cut_at_comment(word):
+        assert DefaultParseValue(word) == DefaultParseValue(word + " and more")
+    elif "#" in word:
+        assert "#" in str(DefaultParseValue(word))

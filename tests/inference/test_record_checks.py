@@ -102,13 +102,11 @@ def test_a_key_outside_the_output_is_refused(output: Path, tmp_path: Path, key: 
         "sub/a.csv/",
         "sub/a.csv\n",
         "run.json",
-        None,
-        3,
     ],
     ids=repr,
 )
 def test_only_names_that_the_run_gives_are_its_results(output: Path, name: Any) -> None:
-    for entry in ({"files": ["sub/a.csv", name]}, {"left": {"sub/a": {str(name): ""}}}):
+    for entry in ({"files": {"sub/a.csv": "", name: ""}}, {"left": {"sub/a": {name: ""}}}):
         before = (output / "run.json").read_text()
         with pytest.raises(ValueError, match="which has no result of this name"):
             read_run(changed(output, **entry))
@@ -166,13 +164,13 @@ def test_json_that_is_nested_too_deep_is_refused(output: Path, depth: int, name:
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        ({"key": "sub/b", "files": []}, "have the key 'sub/b', expected one that ends with 'a'"),
+        ({"key": "sub/b", "files": {}}, "have the key 'sub/b', expected one that ends with 'a'"),
         ({"shape": [10**9, 1, 2, 3]}, "expected a length for each of T, P, Z, C, Y and X"),
         ({"shape": [4, 1, 2]}, "expected a length for each"),
         ({"axes": "ZZCYX"}, "expected a length for each"),
         ({"path": "a\0.npy"}, "an image has the path"),
-        ({"digests": ["sub/a.csv"]}, "expected an object"),
-        ({"digests": {"sub/a.csv": ""}}, "expected those of its files"),
+        ({"files": ["sub/a.csv"]}, "expected an object"),
+        ({"files": {"sub/a.csv": 3}}, "the SHA-256 of 'sub/a.csv' is 3, expected text"),
     ],
 )
 def test_entries_that_contradict_each_other_are_refused(output: Path, entry: dict, says: str) -> None:

@@ -88,8 +88,7 @@ def test_the_results_of_a_run_are_known(output, begin):
     assert RunFolder(output).results() == set()
     begin(RunFolder(output))
     run = json.loads((output / "run.json").read_text())
-    image = {"key": "a", "path": "a.npy", "sha256": "", "axes": "CYX", "shape": [1, 2, 3], "files": ["a.csv"]}
-    image["digests"] = {"a.csv": ""}
+    image = {"key": "a", "path": "a.npy", "sha256": "", "axes": "CYX", "shape": [1, 2, 3], "files": {"a.csv": ""}}
     run["images"] = [image]
     (output / "run.json").write_text(json.dumps(run))
     assert RunFolder(output).results() == {output.resolve() / "a.csv"}

@@ -161,7 +161,7 @@ class TestResultsThatHaveChanged:
         assert (output / "a_Z000_overlay.png").read_text() == "mine"
         assert record.failures == [
             f"{output / 'a_Z000_overlay.png'}: kept, because it has changed since the run wrote it; its image no "
-            "longer has it"
+            "longer has this result"
         ]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import ndimage
 
-from cellseg_monai.pixels import PreparedWindows, Preprocessing, find_margins, prepare_and_measure
-from cellseg_monai.pixels.margins import glimpsed_margins
+from cellseg_monai.pixels import PreparedWindows, Preprocessing, find_margins, prepare_and_measure, rescale_labels
+from cellseg_monai.pixels.margin_search import glimpsed_margins
 
 SHAPE = (90, 120)
 WHOLE = (slice(0, 90), slice(0, 120))
@@ -61,6 +63,22 @@ def test_windows_have_the_margins_of_the_whole_image(name, settings):
     part = slice(3, 40), slice(5, 70)
     np.testing.assert_allclose(windows(*part), whole.pixels[(slice(None), *part)], atol=1e-5)
     assert np.array_equal(windows.missing(*part), whole.missing[part])
+
+
+@given(
+    to=st.tuples(st.integers(1, 200), st.integers(1, 200)),
+    name=st.sampled_from(sorted(MARGINS)),
+)
+def test_no_label_of_a_resampled_image_reaches_into_a_margin(to, name):
+    missing = MARGINS[name]
+    resampled = found(np.where(missing, 0, field())).resampled(to)(slice(0, to[0]), slice(0, to[1]))
+    expected = rescale_labels(missing, to)
+    for y, x in np.argwhere(missing):
+        expected[(2 * y + 1) * to[0] // (2 * SHAPE[0]), (2 * x + 1) * to[1] // (2 * SHAPE[1])] = True
+    assert resampled[expected].all()
+    if to[0] <= SHAPE[0] and to[1] <= SHAPE[1]:
+        assert np.array_equal(resampled, expected)
+    assert not rescale_labels(~resampled, SHAPE)[missing].any()
 
 
 def clipped_background():

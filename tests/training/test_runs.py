@@ -21,7 +21,7 @@ from tests.contracts.tiny_dataset import write_tiny_dataset
 pytestmark = pytest.mark.slow
 
 CONFIGS = ROOT / "bundles" / "unet" / "configs"
-SMALL = ["--roi_size", "[64,64]", "--batch_size", "4", "--crops_per_image", "2"]
+SMALL = {"--roi_size": "[64,64]", "--batch_size": "4", "--crops_per_image": "2"}
 
 
 def config_files(config: str) -> str | list[str]:
@@ -31,10 +31,14 @@ def config_files(config: str) -> str | list[str]:
 
 
 def command(config: str, dataset: Path, output_dir: Path, *arguments: str) -> list[str]:
-    run_id, small = ("training", SMALL) if config.endswith("train") else ("evaluating", SMALL[:2])
+    """Return a command on small crops; arguments replace the sizes."""
+    is_training = config.endswith("train")
+    small = SMALL if is_training else {"--roi_size": SMALL["--roi_size"]}
+    sizes = [word for name, value in small.items() if name not in arguments for word in (name, value)]
     folders = ["--dataset_dir", str(dataset), "--output_dir", str(output_dir)]
     config_file = ["--config_file", str(config_files(config))]
-    return ["-m", "monai.bundle", "run", run_id, *config_file, *folders, *small, *arguments]
+    run_id = "training" if is_training else "evaluating"
+    return ["-m", "monai.bundle", "run", run_id, *config_file, *folders, *sizes, *arguments]
 
 
 def start(*arguments: str, **options: object) -> subprocess.Popen:

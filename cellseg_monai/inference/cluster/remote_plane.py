@@ -261,6 +261,6 @@ def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk
         logits[:, place[0].start - top : place[0].stop - top, place[1].start - left : place[1].stop - left]
     )
     if (margins := plane.statistics.margins) is not None:
-        maps["foreground"] = np.where(margins.resampled(shape, *place), np.float32(0), maps["foreground"])
+        maps["foreground"] = np.where(margins.resampled(shape)(*place), np.float32(0), maps["foreground"])
     for name, array in plane.maps(shape, pipeline.map_names, chunk_px).items():
         array[place] = maps[name]

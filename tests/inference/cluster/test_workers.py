@@ -35,6 +35,7 @@ from cellseg_monai.inference.cluster.cluster_job import ClusterJob, on_cluster  
 from cellseg_monai.inference.cluster.workers import _connected, open_cluster  # noqa: E402
 from tests.raw_head import RawHead  # noqa: E402
 
+MARGIN_PX = 33
 SETTINGS = Postprocessing(BoundaryWatershed(boundary_threshold=0.5), threshold=0.5, min_area_px=4)
 
 
@@ -114,12 +115,13 @@ def cluster(processes):
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
-    """A plane of touching blobs in tiles of 64 px, with a pixel size of 0.5 µm."""
+    """A plane of touching blobs in tiles of 64 px, with a pixel size of 0.5 µm and a margin without data."""
     from scipy.ndimage import gaussian_filter
 
     pixels = gaussian_filter(np.random.default_rng(0).random((300, 420)), 5)
     path = tmp_path_factory.mktemp("plane") / "blobs.ome.tif"
-    scaled = ((pixels - pixels.min()) * 60_000 / np.ptp(pixels)).astype(np.uint16)
+    scaled = (4_000 + (pixels - pixels.min()) * 60_000 / np.ptp(pixels)).astype(np.uint16)
+    scaled[:, :MARGIN_PX] = 0
     tifffile.imwrite(
         path,
         scaled,
@@ -171,6 +173,8 @@ def test_files_equal_those_of_a_single_process(cluster, image, tmp_path, changes
     shared = run(mapped(cluster, pipeline, tmp_path / "shared", progress=lambda px, of: seen.append(px / of)), image)
     assert shared.objects == alone.objects > 50
     assert results(tmp_path / "shared") == results(tmp_path / "alone")
+    (labels,) = (tmp_path / "shared").glob("*.tif")
+    assert not tifffile.imread(labels)[:, :MARGIN_PX].any()
     assert len(seen) >= 10
     assert [sum(seen), sum(seen_alone)] == pytest.approx([1, 1])
 
