@@ -1,6 +1,6 @@
 """Fine-tuning on ten images, against the bundle as it is and training from scratch for as many steps.
 
-    git show COMMIT:bundles/nuclei/models/model.pt > start.pt
+    git show 8d72ea3:bundles/nuclei/models/model.pt > start.pt
     python -m benchmarks.finetune --data DATA --start_from start.pt --output RESULTS
 
 DATA holds prepared data sets, of which the starting weights must not have seen any. From the training images of each

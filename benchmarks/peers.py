@@ -50,7 +50,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "watershed": ("scikit-image==0.26.0", "scipy==1.17.1", "tifffile==2026.3.3", "numpy==2.4.6"),
     "stardist": ("stardist==0.9.2", "csbdeep==0.8.2", "tensorflow-cpu==2.15.1", "numpy==1.26.4", "tifffile==2026.3.3"),
     "instanseg": (
-        "instanseg-torch==0.1.2", "torch==2.13.0", "pandas==2.3.3", "seaborn==0.13.2", "edt==3.1.2",
+        "instanseg-torch==0.1.2", "torch==2.13.0", "monai==1.6.1", "pandas==2.3.3", "seaborn==0.13.2", "edt==3.1.2",
         "tifffile==2026.3.3", "numpy==2.4.6",
     ),
     "ours": (),
@@ -209,6 +209,7 @@ def main() -> int:
     parser.add_argument("--bundle", default="nuclei")
     parser.add_argument("--limit", type=int, help="greatest number of images of a group and section, for a quick trial")
     options = parser.parse_args()
+    options.output, options.environments = options.output.absolute(), options.environments.absolute()
     split = write_split(options.data, options.output / "split", options.groups, options.limit)
     target = options.output / "peers.json"
     known = json.loads(target.read_text(encoding="utf-8"))["peers"]["programs"] if target.is_file() else {}

@@ -30,6 +30,7 @@ __all__ = [
     "AUTO",
     "DEFAULT_BUNDLE",
     "PIPELINE_OPTIONS",
+    "POLARITIES",
     "READING_OPTIONS",
     "SINGLE_BUNDLE",
     "SegmentOptions",
@@ -47,6 +48,9 @@ SINGLE_BUNDLE = "nuclei"
 
 DEFAULT_BUNDLE = AUTO
 """The default of `SegmentOptions.bundle`."""
+
+POLARITIES = (AUTO, "bright", "dark")
+"""The values of `SegmentOptions.polarity`."""
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 
@@ -105,6 +109,11 @@ class SegmentOptions:
         "as those in the training images, regardless of the pixel size.",
         above=0,
     )
+    polarity: str = _option(
+        "auto",
+        "whether the cells are bright or dark on their surroundings; auto to estimate it for each image. A bundle that "
+        "expects bright cells, such as nuclei, inverts images with dark ones; with other bundles, leave it out.",
+    )
     strict: bool = _option(
         False, "refuse images that seem to be of another kind than the bundle is made for, instead of flagging them."
     )
@@ -160,6 +169,10 @@ class SegmentOptions:
             raise ValueError(
                 f"got diameter={self.diameter!r}, expected a number of pixels, auto or none; change or omit the value"
             )
+        if self.polarity not in POLARITIES:
+            raise ValueError(
+                f"got polarity={self.polarity!r}, expected {', '.join(POLARITIES)}; change or omit the value"
+            )
         if self.max_memory is not None:
             bytes_of(self.max_memory)
         own = [name for name in ("checkpoint", "postprocess") if getattr(self, name) is not None]
@@ -212,7 +225,8 @@ class SegmentOptions:
 
 
 PIPELINE_OPTIONS = (
-    "channels", "diameter", "strict", "tta", "tile", "overlap", "device", "amp", "checkpoint", "postprocess",
+    "channels", "diameter", "polarity", "strict", "tta", "tile", "overlap", "device", "amp", "checkpoint",
+    "postprocess",
 )  # fmt: skip
 """The options, besides the bundle, that decide how the pixels of an image are processed."""
 

@@ -36,6 +36,7 @@ def test_options_in_json_are_read_back_equal():
         ({"channels": [["DAPI"]]}, "got channels="),
         ({"pixel_size": [0.5, 0.5, 1]}, "got pixel_size="),
         ({"pixel_size": [0.5, 0]}, "expected a finite number above 0"),
+        ({"polarity": "inverted"}, "got polarity='inverted', expected auto, bright, dark"),
         ({"max_memory": "much"}, "got 'much' as an amount of memory"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",

@@ -80,9 +80,15 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
                 "no weights for the scout, which chooses a bundle for each image; name a bundle, as in --bundle "
                 f"{SINGLE_BUNDLE}"
             )
-        return ScoutedPipelines(load_scout(), _of_all_kinds(options, batch, check), diameter, is_strict=options.strict)
+        every = _of_all_kinds(options, batch, check)
+        return ScoutedPipelines(load_scout(), every, diameter, options.polarity, is_strict=options.strict)
     pipeline = load_one(options, batch, check)
     settings = pipeline.preprocess
+    if options.polarity != AUTO and settings.polarity == "any":
+        raise ValueError(
+            f"got polarity={options.polarity} for the bundle {pipeline.bundle}, which takes bright and dark objects as "
+            "they are; leave it out"
+        )
     needs_size = settings.diameter_px is not None and diameter == "auto"
     is_for_a_kind = pipeline.code_sha256 is None and pipeline.bundle in bundles_of_kinds()
     if not (needs_size or is_for_a_kind or settings.polarity == "bright"):
@@ -94,13 +100,14 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
         return pipeline
     if has_weights(_SCOUT):
         own = {pipeline.bundle: pipeline}
-        return ScoutedPipelines(load_scout(), own, diameter, is_fixed=True, is_strict=options.strict)
+        return ScoutedPipelines(load_scout(), own, diameter, options.polarity, is_fixed=True, is_strict=options.strict)
     if needs_size or options.strict:
         raise CheckpointError(
             "no weights for the scout, which tells the size of the objects; pass --diameter, such as 30, or none to "
             "keep the size of the images, and leave out --strict"
         )
-    return replace(pipeline, preprocess=settings.for_objects(None if isinstance(diameter, str) else diameter))
+    diameter_px = None if isinstance(diameter, str) else diameter
+    return replace(pipeline, preprocess=settings.for_objects(diameter_px, dark=options.polarity == "dark"))
 
 
 def _of_all_kinds(

@@ -32,6 +32,7 @@ _FLAGS = {
     "bundle.weights_sha256": " (--bundle, --checkpoint)",
     "preprocess.zoom": " (--diameter)",
     "diameter": " (--diameter)",
+    "polarity": " (--polarity)",
 }
 
 

@@ -40,6 +40,7 @@ class ScoutedPipelines:
             that it has.
         diameter: diameter of the objects in all images, in pixels; "auto" to take what the scout sees, or "none" to
             keep the size of the images.
+        polarity: "bright" or "dark" for the objects in all images; "auto" to take what the scout sees.
         is_fixed: True if the user chose the bundle, so that another kind of image is only doubtful.
         is_strict: True to refuse an image about which there is a serious doubt.
     """
@@ -47,6 +48,7 @@ class ScoutedPipelines:
     scout: Scout
     pipelines: Mapping[str, Pipeline]
     diameter: float | str = "auto"
+    polarity: str = "auto"
     is_fixed: bool = False
     is_strict: bool = False
 
@@ -126,7 +128,7 @@ class ScoutedPipelines:
 
     def _scaled(self, bundle: str, sighting: Sighting) -> Pipeline:
         pipeline = self.pipelines[bundle]
-        preprocess = suited(pipeline.preprocess, sighting, self.diameter)
+        preprocess = suited(pipeline.preprocess, sighting, self.diameter, self.polarity)
         has_size = pipeline.preprocess.diameter_px is not None
         given_px = self.diameter if has_size and isinstance(self.diameter, float) else None
         return replace(pipeline, preprocess=preprocess, sighting=sighting, given_px=given_px)
@@ -144,6 +146,7 @@ class ScoutedPipelines:
             needs_polarity=pipeline.preprocess.polarity != "any",
             tried=pipeline.tried,
             given_px=pipeline.given_px,
+            given_dark=None if self.polarity == "auto" else self.polarity == "dark",
         )
 
     def about(self) -> dict[str, Any]:
@@ -157,7 +160,8 @@ class ScoutedPipelines:
             "weights_sha256": self.scout.weights_sha256,
             "certainty": asdict(self.scout.certainty),
         }
-        return {**own, "diameter": self.diameter, "scout": scout}
+        given = {} if self.polarity == "auto" else {"polarity": self.polarity}
+        return {**own, "diameter": self.diameter, **given, "scout": scout}
 
 
 def _judged(sighting: Sighting, fits: Sequence[Fit]) -> Sighting:

@@ -27,6 +27,7 @@ def doubts_about(
     needs_polarity: bool = False,
     tried: int = 0,
     given_px: float | None = None,
+    given_dark: bool | None = None,
 ) -> tuple[Flag, ...]:
     """Return flags for an image whose kind is unknown or has no bundle, and for an uncertain size or polarity.
 
@@ -38,6 +39,7 @@ def doubts_about(
         needs_polarity: True if the bundle expects bright objects, so that an image of dark ones is inverted.
         tried: number of sizes that were tried on a window of the image.
         given_px: diameter that the user gave, in pixels of the image; None if the sighting tells it.
+        given_dark: True or False if the user said that the objects are dark or bright; None if the sighting tells it.
     """
     doubts = []
     is_misfit = KINDS[sighting.kind].bundle != bundle and not suits_any_kind
@@ -52,7 +54,14 @@ def doubts_about(
     if needs_size and is_unsure_of_size(sighting):
         fit = f"; none of {tried} sizes that were tried fits well" if tried else ""
         doubts.append(Flag("uncertain size", f"the diameter is probably between {low:.0f} and {high:.0f} px{fit}"))
-    if needs_polarity and _UNSURE_DARK < sighting.dark < 1 - _UNSURE_DARK:
+    if not needs_polarity and given_dark is not None:
+        reason = f"given, but the bundle {bundle} takes bright and dark objects as they are"
+        doubts.append(Flag("uncertain polarity", reason, "note"))
+    is_sure = not _UNSURE_DARK < sighting.dark < 1 - _UNSURE_DARK
+    if needs_polarity and given_dark is not None and is_sure and given_dark != sighting.is_dark:
+        given, seen = ("dark", "bright") if given_dark else ("bright", "dark")
+        doubts.append(Flag("uncertain polarity", f"the objects were given as {given}, but they look {seen}"))
+    if needs_polarity and given_dark is None and not is_sure:
         taken = "dark, so the image is inverted" if sighting.is_dark else "bright"
         reason = f"the objects are dark with a probability of {100 * sighting.dark:.0f} %; they are taken as {taken}"
         doubts.append(Flag("uncertain polarity", reason))

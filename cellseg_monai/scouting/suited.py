@@ -12,7 +12,9 @@ from cellseg_monai.scouting.sighting import Sighting
 __all__ = ["of_channel", "suited", "takes_size", "tries_sizes"]
 
 
-def suited(preprocess: Preprocessing, sighting: Sighting, diameter: float | str = "auto") -> Preprocessing:
+def suited(
+    preprocess: Preprocessing, sighting: Sighting, diameter: float | str = "auto", polarity: str = "auto"
+) -> Preprocessing:
     """Return the preparation of an image at the scale and with the polarity that suit it.
 
     Args:
@@ -20,13 +22,16 @@ def suited(preprocess: Preprocessing, sighting: Sighting, diameter: float | str 
         sighting: what a scout sees in the image.
         diameter: diameter of the objects in pixels; "auto" to take what the scout sees, or "none" to keep the size of
             the image.
+        polarity: "bright" or "dark", for objects that are brighter or darker than their surroundings; "auto" to take
+            what the scout sees.
     """
     trained_px, diameter_px = preprocess.diameter_px, None
     if trained_px is not None and isinstance(diameter, float):
         diameter_px = diameter
     elif trained_px is not None and takes_size(preprocess, diameter):
         diameter_px = within_reach(sighting.diameter_px, trained_px)
-    return of_channel(preprocess.for_objects(diameter_px, dark=sighting.is_dark), sighting.channel)
+    is_dark = sighting.is_dark if polarity == "auto" else polarity == "dark"
+    return of_channel(preprocess.for_objects(diameter_px, dark=is_dark), sighting.channel)
 
 
 def of_channel(preprocess: Preprocessing, channel: str | None) -> Preprocessing:

@@ -13,6 +13,7 @@ from cellseg_monai.errors import DatasetError
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.pixels.scale import within_reach
 from cellseg_monai.scouting import Scout
+from cellseg_monai.segment_options import AUTO, POLARITIES
 from cellseg_monai.transforms.measure import MeasureObjectsd
 
 __all__ = ["SizeObjectsd"]
@@ -32,13 +33,16 @@ class SizeObjectsd(Transform):
         settings: preprocessing settings, which name the channels that the network sees.
         diameter: "true" to measure the labels; "auto" to let a scout look at each image; "none" to keep the size of the
             images; or a diameter in pixels for all images.
-        scout: function that returns the scout, called for the first image. It tells the polarity, and with "auto" also
-            the size; it is not needed with "true".
+        scout: function that returns the scout, called for the first image. It tells what is "auto"; it is not needed
+            if `diameter` is "true".
+        polarity: "bright" or "dark", for objects that are brighter or darker than their surroundings in all images;
+            "auto" to take what the labels or the scout tell.
         image_key: key of the image.
         label_key: key of the label, if `diameter` is "true".
 
     Raises:
-        ValueError: the diameter is neither a positive number nor one of the words.
+        ValueError: the diameter is neither a positive number nor one of the words, or the polarity is unknown or has no
+            effect.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class SizeObjectsd(Transform):
         diameter: str | float = "true",
         scout: Callable[[], Scout] | None = None,
         *,
+        polarity: str = AUTO,
         image_key: str = "image",
         label_key: str = "label",
     ) -> None:
@@ -55,6 +60,11 @@ class SizeObjectsd(Transform):
             raise ValueError(f"got diameter={diameter!r}, expected a number of pixels, {', '.join(_WORDS)}; choose one")
         if diameter != "true" and scout is None:
             raise ValueError(f"got diameter={diameter!r} without a scout, which tells the polarity; pass scout")
+        if polarity not in POLARITIES:
+            raise ValueError(f"got polarity={polarity!r}, expected {', '.join(POLARITIES)}; choose one")
+        if polarity != AUTO and settings.polarity == "any":
+            raise ValueError(f"got polarity={polarity!r} for a network that takes any polarity; leave it out")
+        self.polarity = polarity
         self.settings, self.diameter, self.scout = settings, diameter, scout
         self.image_key = image_key
         self._measure = MeasureObjectsd(settings, image_key=image_key, label_key=label_key)
@@ -66,6 +76,8 @@ class SizeObjectsd(Transform):
         item = self._measure(data) if self.scout is None or self.diameter == "true" else self._looked_at(data)
         if self.settings.diameter_px is None:
             item["object_diameter_px"] = math.nan
+        if self.polarity != AUTO:
+            item["dark_objects"] = self.polarity == "dark"
         return item
 
     def _looked_at(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -62,6 +62,11 @@ class TestBeforeTheNetworkIsLoaded:
             PipelineLoader(SegmentOptions("nuclei", checkpoint=broken))(check)
 
 
+def test_a_polarity_is_refused_by_a_bundle_that_takes_both(tmp_path):
+    with pytest.raises(ValueError, match="got polarity=dark for the bundle cells_phase, which takes bright and dark"):
+        load_pipeline("cells_phase", polarity="dark")
+
+
 @pytest.mark.parametrize("diameter", [0, -1, float("nan"), float("inf"), 0.5, 10_000])
 def test_an_impossible_diameter_is_refused(diameter):
     with pytest.raises(ValueError, match=r"expected"):

@@ -34,6 +34,7 @@ SEGMENT = {
     "checkpoint": "model.pt",
     "device": "cpu",
     "diameter": "20",
+    "polarity": "dark",
     "dry_run": "true",
     "export": "labels,csv,coco",
     "max_memory": "4GB",

@@ -94,6 +94,22 @@ def test_dark_objects_become_bright(pipeline):
     assert chosen.text.endswith(", inverted")
 
 
+@pytest.mark.parametrize("seen", [-5.0, 0.4, 5.0])
+@pytest.mark.parametrize("polarity", ["bright", "dark"])
+def test_a_polarity_of_the_user_is_taken_and_a_contradiction_told(pipeline, polarity, seen):
+    chosen = ScoutedPipelines(scout(dark=seen), {"nuclei": pipeline}, polarity=polarity).choose(read(IMAGE), SHAPE)
+    assert chosen.preprocess.invert is (polarity == "dark")
+    contradicts = abs(seen) == 5 and (seen > 0) != (polarity == "dark")
+    assert [doubt.kind for doubt in chosen.doubts] == ["uncertain polarity"] * contradicts
+
+
+def test_a_polarity_without_effect_on_an_image_is_told(pipeline):
+    any_polarity = replace(pipeline, preprocess=replace(pipeline.preprocess, polarity="any"))
+    chosen = ScoutedPipelines(scout(), {"nuclei": any_polarity}, polarity="dark").choose(read(IMAGE), SHAPE)
+    assert not chosen.preprocess.invert
+    assert [(doubt.kind, doubt.severity) for doubt in chosen.doubts] == [("uncertain polarity", "note")]
+
+
 @pytest.mark.parametrize(("diameter", "zoom"), [(40.0, 0.4), ("none", None)])
 def test_a_diameter_of_the_user_is_taken(pipeline, diameter, zoom):
     chosen = ScoutedPipelines(scout(), {"nuclei": pipeline}, diameter).choose(read(IMAGE), SHAPE)

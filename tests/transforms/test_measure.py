@@ -95,12 +95,12 @@ class TestSizes:
     """`SizeObjectsd` takes the size from labels, from a scout or from the user."""
 
     @staticmethod
-    def sized(item, diameter, settings=SETTINGS):
+    def sized(item, diameter, settings=SETTINGS, **options):
         def answer(views):
             return np.array([[math.log2(25.0), -5.0, 5.0, *[0.0] * len(KINDS)]] * len(views))
 
         loaded = LoadMicroscopyd()(item)
-        return SizeObjectsd(settings, diameter, lambda: Scout(answer, "1", ""))(loaded)
+        return SizeObjectsd(settings, diameter, lambda: Scout(answer, "1", ""), **options)(loaded)
 
     @pytest.mark.parametrize(
         ("diameter", "expected_px"),
@@ -111,6 +111,23 @@ class TestSizes:
         out = self.sized(item, diameter)
         assert out["object_diameter_px"] == pytest.approx(expected_px, nan_ok=True)
         assert out["dark_objects"] is (diameter != "true")  # the scout sees dark objects, the labels bright ones
+
+    @pytest.mark.parametrize("diameter", ["true", "auto", 40])
+    def test_the_user_tells_the_polarity(self, tmp_path, diameter):
+        (item,) = items(tmp_path, [20])
+        for polarity in ("bright", "dark"):
+            assert self.sized(item, diameter, polarity=polarity)["dark_objects"] is (polarity == "dark")
+
+    @pytest.mark.parametrize(
+        ("settings", "polarity", "message"),
+        [
+            (SETTINGS, "inverted", "got polarity='inverted', expected auto, bright, dark"),
+            (Preprocessing(), "dark", "got polarity='dark' for a network that takes any polarity"),
+        ],
+    )
+    def test_other_polarities_are_refused(self, settings, polarity, message):
+        with pytest.raises(ValueError, match=message):
+            SizeObjectsd(settings, polarity=polarity)
 
     def test_a_network_for_images_at_their_own_size_needs_no_scout(self, tmp_path):
         (item,) = items(tmp_path, [20])
