@@ -128,6 +128,13 @@ def _workflows(bundle: Path, own: Config, recipe: Recipe) -> dict[str, Config]:
                 f"{bundle}: the workflow {name}, merged from {', '.join(parts)}, has no `run`; add one to these files, "
                 'for example "run": "@training"'
             )
+    used = {part for name in configs for part in recipe.workflows[name]}
+    if idle := sorted((own.keys() & {*recipe.parts}) - used):
+        needs = ", ".join(f"{name} needs {entry}" for name, entry in recipe.needs.items() if name not in configs)
+        raise BundleError(
+            f"{bundle / 'bundle.json'}: {', '.join(idle)} is in no workflow of this bundle ({needs}); leave it out, or "
+            "add the entry"
+        )
     _drop_unused(configs)
     return configs
 

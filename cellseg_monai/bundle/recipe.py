@@ -113,9 +113,15 @@ def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
         for workflow, parts in declaration.get("workflows", {}).items():
             if parts is None:
                 workflows.pop(workflow, None)
+                needs.pop(workflow, None)
             else:
                 workflows[workflow] = tuple(parts)
         needs |= declaration.get("needs", {})
+        if unknown := sorted(needs.keys() - workflows.keys()):
+            raise BundleError(
+                f"{folder / 'recipe.json'}: `needs` names {', '.join(unknown)}, expected workflows, which are "
+                f"{', '.join(workflows)}; correct the name"
+            )
         for overlay in declaration.get("overlays", []):
             _check_overlay(overlay, workflows, folder / "recipe.json")
             overlays[overlay] = None
@@ -182,6 +188,12 @@ def _declaration(path: Path) -> Config:
                 f"{path}: the workflow {workflow} is {parts!r}, expected a list of the files to merge it from; list "
                 'their names, as in ["common", "train"]'
             )
+    needs = declaration.get("needs", {})
+    if not isinstance(needs, dict) or not all(isinstance(entry, str) and entry for entry in needs.values()):
+        raise BundleError(
+            f"{path}: `needs` is {needs!r}, expected the id of an entry for each workflow, such as "
+            '{"pretrain": "network_def#encoder_name"}; correct it'
+        )
     return declaration
 
 

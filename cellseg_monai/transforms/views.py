@@ -56,7 +56,8 @@ class RandHiddenBlocksd(Randomizable):
         key: key of the image, which stays unchanged.
         name: key of the copy with hidden blocks.
         mask_name: key of the mask, 1×Y×X float32, 1 where the image is hidden.
-        block_px: side of the blocks in pixels.
+        block_px: side of the blocks in pixels, at most half the shorter side of the image, so that some of it stays
+            visible.
         share: share of blocks to hide, above 0 and below 1.
 
     >>> hide = RandHiddenBlocksd("image", "hidden", "mask", block_px=2, share=0.5).set_random_state(0)
@@ -80,9 +81,13 @@ class RandHiddenBlocksd(Randomizable):
         """Return the item with the hidden copy and its mask."""
         item = dict(data)
         image = torch.as_tensor(data[self.key])
+        if 2 * self.block_px > min(image.shape[-2:]):
+            raise ValueError(
+                f"got block_px={self.block_px} for crops of {image.shape[-2]}×{image.shape[-1]} pixels, expected at "
+                "most half the shorter side; choose smaller blocks or larger crops"
+            )
         mask = torch.from_numpy(self._mask((image.shape[-2], image.shape[-1])))
-        visible = image[:, ~mask]
-        mean = visible.mean(dim=1) if visible.numel() else image.mean(dim=(1, 2))
+        mean = image[:, ~mask].mean(dim=1)
         item[self.name] = torch.where(mask, mean[:, None, None], image)
         item[self.mask_name] = mask[None].float()
         return item
@@ -92,7 +97,7 @@ class RandHiddenBlocksd(Randomizable):
         top, left = (int(self.R.randint(block)) for _ in range(2))
         rows, columns = (-(-(length + offset) // block) for length, offset in zip(shape, (top, left), strict=True))
         hidden: np.ndarray = np.zeros(rows * columns, dtype=bool)
-        count = min(max(1, round(self.share * hidden.size)), max(1, hidden.size - 1))
+        count = min(max(1, round(self.share * hidden.size)), hidden.size - 1)
         hidden[self.R.permutation(hidden.size)[:count]] = True
         grid = hidden.reshape(rows, columns).repeat(block, axis=0).repeat(block, axis=1)
         return grid[top : top + shape[0], left : left + shape[1]]

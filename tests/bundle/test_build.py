@@ -140,6 +140,11 @@ def test_a_recipe_can_extend_one_that_extends_another(bundles: Path) -> None:
         ('{"extends": "semantic", "workflows": {"pretrain": "train"}}', r"workflow pretrain is 'train', expected"),
         ('{"extends": "semantic", "workflows": {"pretrain": ["gone"]}}', r"have no gone\.json; add this file"),
         ('{"extends": "semantic", "workflows": {"pretrain": ["common"]}}', "from common, has no `run`; add one"),
+        (
+            '{"extends": "semantic", "needs": {"pretrian": "epochs"}}',
+            "`needs` names pretrian, expected workflows, which",
+        ),
+        ('{"extends": "semantic", "needs": {"pretrain": []}}', r"`needs` is .*, expected the id of an entry for each"),
         ('{"extends": "semantic", "overlays": ["quick"]}', "overlay quick is not named after a workflow; rename it"),
     ],
     ids=[
@@ -150,6 +155,8 @@ def test_a_recipe_can_extend_one_that_extends_another(bundles: Path) -> None:
         "a workflow that is not a list",
         "a workflow of a missing file",
         "a workflow that runs nothing",
+        "a need of no workflow",
+        "a need that is no entry",
         "an overlay of nothing",
     ],
 )

@@ -31,18 +31,20 @@ def test_the_seed_determines_the_views():
 
 
 @given(
-    st.integers(1, 40), st.integers(1, 40), st.integers(1, 3), st.integers(1, 17), st.floats(0.01, 0.99), st.integers(0)
+    st.integers(2, 40), st.integers(2, 40), st.integers(1, 3), st.integers(1, 17), st.floats(0.01, 0.99), st.integers(0)
 )
 def test_only_hidden_pixels_change_and_something_stays_visible(height, width, channels, block, share, seed):
+    block = min(block, min(height, width) // 2)
     image = torch.rand((channels, height, width), generator=torch.Generator().manual_seed(0))
     hide = RandHiddenBlocksd("image", "hidden", "mask", block_px=block, share=share).set_random_state(seed % 2**32)
     item = hide({"image": image})
     mask = item["mask"][0] > 0
     assert item["mask"].shape == (1, height, width)
     assert torch.equal(item["hidden"][:, ~mask], image[:, ~mask])
-    if (~mask).any():
-        mean = image[:, ~mask].mean(dim=1, keepdim=True)
-        torch.testing.assert_close(item["hidden"][:, mask], mean.expand(-1, int(mask.sum())))
+    assert mask.any()
+    assert not mask.all()
+    mean = image[:, ~mask].mean(dim=1, keepdim=True)
+    torch.testing.assert_close(item["hidden"][:, mask], mean.expand(-1, int(mask.sum())))
 
 
 def test_the_share_is_that_of_blocks():
@@ -59,6 +61,11 @@ def test_impossible_blocks_are_refused(settings, message):
         RandHiddenBlocksd("image", "hidden", "mask", **settings)
 
 
+def test_blocks_that_could_hide_the_whole_image_are_refused():
+    with pytest.raises(ValueError, match="got block_px=5 for crops of 8×20 pixels, expected at most half the shorter"):
+        RandHiddenBlocksd("image", "hidden", "mask", block_px=5)({"image": torch.zeros(1, 8, 20)})
+
+
 def test_arrays_are_accepted_too():
-    hide = RandHiddenBlocksd("image", "hidden", "mask").set_random_state(0)
+    hide = RandHiddenBlocksd("image", "hidden", "mask", block_px=4).set_random_state(0)
     assert hide({"image": np.zeros((1, 8, 8), np.float32)})["hidden"].shape == (1, 8, 8)
