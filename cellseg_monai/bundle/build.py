@@ -11,7 +11,8 @@ steps have names, such as `train#crop`. If they were overridden by position, add
 to another step. A value `"%file.json"` stands for the content of that file in `bundles/recipes`.
 
 A recipe declares its workflows in `recipe.json`: the name of each config, and the files to merge it from. A workflow
-can need an entry, such as the name of an encoder; bundles without this entry do not have the workflow. A recipe can
+can need an entry, such as the name of an encoder; bundles without this entry do not have the workflow, and cannot have
+a section for it. A recipe can
 extend another one (`{"extends": "semantic"}`) and then inherits its workflows. Its files and its variants are merged,
 by the same rules, over those with the same names in the base recipe.
 
@@ -37,7 +38,7 @@ from monai.bundle.utils import merge_kv
 from cellseg_monai._version import __version__
 from cellseg_monai.bundle.layout import json_text
 from cellseg_monai.bundle.origin import SHIPPED
-from cellseg_monai.bundle.recipe import Config, Recipe, read_json, read_recipe
+from cellseg_monai.bundle.recipe import Config, Recipe, overlay_base, read_json, read_recipe
 from cellseg_monai.bundle.references import unreferenced_keys
 from cellseg_monai.bundle.shipped_weights import ShippedWeights, find_shipped_weights
 from cellseg_monai.errors import BundleError
@@ -81,7 +82,9 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
     own, recipe = _read_bundle(bundle)
     shipped = find_shipped_weights(bundle)
     files = _workflows(bundle, own, recipe)
-    for name in recipe.overlays:
+    overlays = [name for name in recipe.overlays if overlay_base(name, recipe.workflows) in files]
+    _check_sections(bundle, own, recipe, {*overlays, *(part for name in files for part in recipe.workflows[name])})
+    for name in overlays:
         files[name] = recipe.overlay(name) | own.get(name, {})
     for name, overlay in recipe.variants(own.get("variants", {})).items():
         files[f"variants/{name}"] = {"+variants": [name], **overlay}
@@ -128,15 +131,19 @@ def _workflows(bundle: Path, own: Config, recipe: Recipe) -> dict[str, Config]:
                 f"{bundle}: the workflow {name}, merged from {', '.join(parts)}, has no `run`; add one to these files, "
                 'for example "run": "@training"'
             )
-    used = {part for name in configs for part in recipe.workflows[name]}
-    if idle := sorted((own.keys() & {*recipe.parts}) - used):
-        needs = ", ".join(f"{name} needs {entry}" for name, entry in recipe.needs.items() if name not in configs)
-        raise BundleError(
-            f"{bundle / 'bundle.json'}: {', '.join(idle)} is in no workflow of this bundle ({needs}); leave it out, or "
-            "add the entry"
-        )
     _drop_unused(configs)
     return configs
+
+
+def _check_sections(bundle: Path, own: Config, recipe: Recipe, used: set[str]) -> None:
+    """Check that the bundle has no section for a workflow that needs an entry which the bundle lacks."""
+    unused = [name for name in (*recipe.parts, *recipe.overlays) if name in own and name not in used]
+    if unused:
+        needs = ", ".join(f"{workflow} needs {entry}" for workflow, entry in recipe.needs.items())
+        raise BundleError(
+            f"{bundle}/bundle.json: got the section {unused[0]}, which no workflow of this bundle uses ({needs}); add "
+            "the entry, or remove the section"
+        )
 
 
 def _drop_unused(configs: dict[str, Config]) -> None:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import logging
 import pydoc
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -26,12 +27,15 @@ from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 
 from cellseg_monai import errors
 from cellseg_monai.bundle.override_text import check_expression
+from cellseg_monai.bundle.references import unreferenced_keys
 from cellseg_monai.bundle.variants import check_variants
 from cellseg_monai.errors import BundleError
 from cellseg_monai.one_line import Lines, lines, message_of, one_line
 from cellseg_monai.python_words import is_cut_at_comment, is_spaced_number
 
 __all__ = ["check_command_line", "check_overrides", "command_line_options", "config_files", "file_list", "own_message"]
+
+logger = logging.getLogger(__name__)
 
 RUN_OPTIONS = frozenset(inspect.signature(run).parameters) - {"override"}
 OWN_ERRORS = tuple(value for name in errors.__all__ if not inspect.isfunction(value := getattr(errors, name)))
@@ -99,7 +103,8 @@ def check_command_line() -> None:
     """Check the overrides on the command line of `monai.bundle`. In any other program, do nothing.
 
     The function also installs a hook: if an error from this package or from the operating system ends the command, its
-    message is repeated as the last line, after MONAI's traceback.
+    message is repeated as the last line, after MONAI's traceback. A config file that sets what the others do not use,
+    such as a variant for training in another workflow, is named in a warning.
 
     Raises:
         SystemExit: an override has an unknown name, an override is text instead of a number, True or False, or the
@@ -132,6 +137,21 @@ def check_command_line() -> None:
             _check_value(name, value, config.get(name))
     except BundleError as error:
         raise SystemExit(f"error: {error}") from error
+    _warn_of_idle_keys(files, config)
+
+
+def _warn_of_idle_keys(files: Sequence[str], config: Mapping[str, Any]) -> None:
+    """Warn of overlays that set what the workflow does not use, such as a variant that only concerns training.
+
+    Args:
+        files: the config file and its overlays.
+        config: what they give together.
+    """
+    unused = {*unreferenced_keys(config)}
+    for file in files[1:]:
+        keys = [key for key in ConfigParser.load_config_file(file) if re.split("#|::", key.lstrip("+"))[0] in unused]
+        if keys:
+            logger.warning(f"{file}: {', '.join(keys)} has no effect, because nothing in {files[0]} uses it")
 
 
 def _check_words(config: Mapping[str, Any]) -> None:

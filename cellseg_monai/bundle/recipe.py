@@ -95,7 +95,7 @@ def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
         }
 
     These workflows and overlays are added to the inherited ones. A `null` instead of a list removes a workflow. Only
-    bundles whose config has the entry that a workflow needs have this workflow.
+    bundles whose config has the entry that a workflow needs have this workflow, and the overlays that modify it.
 
     Args:
         recipes: the folder that contains all recipes.
@@ -113,15 +113,11 @@ def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
         for workflow, parts in declaration.get("workflows", {}).items():
             if parts is None:
                 workflows.pop(workflow, None)
-                needs.pop(workflow, None)
             else:
                 workflows[workflow] = tuple(parts)
-        needs |= declaration.get("needs", {})
-        if unknown := sorted(needs.keys() - workflows.keys()):
-            raise BundleError(
-                f"{folder / 'recipe.json'}: `needs` names {', '.join(unknown)}, expected workflows, which are "
-                f"{', '.join(workflows)}; correct the name"
-            )
+        for workflow, entry in declaration.get("needs", {}).items():
+            _check_need(workflow, entry, workflows, folder / "recipe.json")
+            needs[workflow] = entry
         for overlay in declaration.get("overlays", []):
             _check_overlay(overlay, workflows, folder / "recipe.json")
             overlays[overlay] = None
@@ -188,13 +184,25 @@ def _declaration(path: Path) -> Config:
                 f"{path}: the workflow {workflow} is {parts!r}, expected a list of the files to merge it from; list "
                 'their names, as in ["common", "train"]'
             )
-    needs = declaration.get("needs", {})
-    if not isinstance(needs, dict) or not all(isinstance(entry, str) and entry for entry in needs.values()):
+    if not isinstance(declaration.get("needs", {}), dict):
         raise BundleError(
-            f"{path}: `needs` is {needs!r}, expected the id of an entry for each workflow, such as "
-            '{"pretrain": "network_def#encoder_name"}; correct it'
+            f"{path}: needs is {declaration['needs']!r}, expected an object; name workflows and the entry that each "
+            'needs, as in {"pretrain": "network_def#encoder_name"}'
         )
     return declaration
+
+
+def _check_need(workflow: str, entry: object, workflows: Mapping[str, object], path: Path) -> None:
+    if workflow not in workflows:
+        raise BundleError(
+            f"{path}: needs names the workflow {workflow!r}, expected one of {', '.join(workflows)}; correct the name, "
+            "or remove it"
+        )
+    if not isinstance(entry, str) or not all(entry.split("#")):
+        raise BundleError(
+            f"{path}: the workflow {workflow} needs {entry!r}, expected the id of an entry; write it like "
+            '"network_def#encoder_name"'
+        )
 
 
 def _check_overlay(overlay: str, workflows: Mapping[str, object], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Checking that each variant has an effect, and that combined ones do not set the same keys to different values."""
+"""Checking that combined variants do not set the same keys to different values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from cellseg_monai.bundle.references import unreferenced_keys
 from cellseg_monai.errors import BundleError
 from cellseg_monai.one_line import lines
 
@@ -19,7 +18,7 @@ _MARK = "+variants"
 
 
 def check_variants(config_files: Sequence[str | Path]) -> None:
-    """Check that the variants in a list of config files have an effect and can be combined.
+    """Check that the variants in a list of config files can be combined.
 
     If two files set the same key, MONAI uses the later file. If both files were variants, the checkpoint would record
     both, although the earlier one had no effect.
@@ -28,8 +27,7 @@ def check_variants(config_files: Sequence[str | Path]) -> None:
         config_files: a config and its overlays. Overlays that are not variants can set any key.
 
     Raises:
-        BundleError: two variants set the same key to different values, or one sets a key that the config does not use,
-            such as the augmentation of a workflow that has none. The message names the variants and the keys.
+        BundleError: two variants set the same key to different values. The message names the variants and the keys.
     """
     overlays = {}
     for file in config_files:
@@ -41,13 +39,6 @@ def check_variants(config_files: Sequence[str | Path]) -> None:
         for (one, first), (other, second) in itertools.combinations(overlays.items(), 2)
         if (keys := sorted(set(conflicts(first, second))))
     ]
-    if overlays and not faults:
-        unused = set(unreferenced_keys(ConfigParser.load_config_files([str(file) for file in config_files])))
-        faults = [
-            f"the variant {name} has no effect on {config_files[0]}, which does not use {', '.join(idle)}; leave it out"
-            for name, overlay in overlays.items()
-            if (idle := [key for key in overlay if key.split("#")[0] in unused])
-        ]
     if faults:
         raise BundleError(lines(*faults))
 

@@ -45,7 +45,7 @@ def pretraining_network(
     {'features': (2, 512), 'views': (2, 2, 64), 'inpainted': (2, 1, 64, 64)}
     """
     if not (contrast or inpainting):
-        raise ValueError("got contrast=False and inpainting=False, expected at least one task; switch one on")
+        raise ValueError("got neither contrast nor inpainting, expected at least one task; give one a weight above 0")
     encoder = getattr(unwrapped(build_network(of)), "encoder", None)
     channels = getattr(encoder, "out_channels", None)
     if not isinstance(encoder, nn.Module) or channels is None:

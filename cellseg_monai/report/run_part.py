@@ -45,9 +45,9 @@ def run_part(run_dir: Path) -> tuple[str, list[str]]:
 def _history(path: Path) -> str:
     epochs = read_table(path)
     figure = history_figure(epochs)
-    losses = [float(row["loss"]) for row in epochs]
+    losses = [float(row["loss"]) for row in epochs if row["loss"]]  # epoch 0, before training, has none
     alt = (
-        f"Training loss over {len(epochs)} epochs, from {losses[0]:.4g} to {losses[-1]:.4g}, and scores on the "
+        f"Training loss over {len(losses)} epochs, from {losses[0]:.4g} to {losses[-1]:.4g}, and scores on the "
         "validation images."
     )
     return "\n".join(["<h3>Training</h3>", chart(figure, alt), paragraph(alt)])

@@ -19,9 +19,15 @@ from cellseg_monai.training.distributed import (
 from cellseg_monai.training.early_stop import EarlyStop
 from cellseg_monai.training.encoder import FrozenEncoder, parameter_groups
 from cellseg_monai.training.evaluation import EvaluationReport
-from cellseg_monai.training.guards import CropGuard, DivergenceGuard, FinalValidation, OneTraining
+from cellseg_monai.training.guards import CropGuard, DivergenceGuard, FinalValidation, FirstValidation, OneTraining
 from cellseg_monai.training.history import History
-from cellseg_monai.training.pretraining import CollapseWarning, EncoderFile, InpaintingPictures, PretrainingLoss
+from cellseg_monai.training.pretraining import (
+    CollapseWarning,
+    ContrastGuard,
+    EncoderFile,
+    InpaintingPictures,
+    PretrainingLoss,
+)
 from cellseg_monai.training.progress import EvaluationProgress, TrainingProgress
 from cellseg_monai.training.scout_results import ScoutCalibration, ScoutReport, SightingsWriter
 from cellseg_monai.training.start import started_from
@@ -35,6 +41,7 @@ __all__ = [
     "ClassReport",
     "CollapseWarning",
     "ConfusionPictures",
+    "ContrastGuard",
     "CropGuard",
     "CropSampler",
     "DivergenceGuard",
@@ -43,6 +50,7 @@ __all__ = [
     "EvaluationProgress",
     "EvaluationReport",
     "FinalValidation",
+    "FirstValidation",
     "FrozenEncoder",
     "History",
     "InpaintingPictures",

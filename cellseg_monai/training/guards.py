@@ -1,27 +1,29 @@
-"""Guards against a second training in the same folder, crops that are too small, divergence and an unscored last epoch.
+"""Guards against a second training in the same folder, crops that are too small, divergence and missing scores.
 
 A loss that is not finite ends the run before bad weights overwrite good ones. The last epoch is always validated,
-regardless of `val_interval`.
+regardless of `val_interval`. A run can also be validated before its first step.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
 
 from cellseg_monai.errors import TrainingError
 from cellseg_monai.lock import only_one
 from cellseg_monai.training.distributed import is_writer
 
-__all__ = ["CropGuard", "DivergenceGuard", "FinalValidation", "OneTraining"]
+__all__ = ["CropGuard", "DivergenceGuard", "FinalValidation", "FirstValidation", "OneTraining"]
 
 _SIDES = (32, 48, 64, 96, 128, 192, 256, 384, 512)
 
@@ -82,8 +84,7 @@ class CropGuard:
         trainer.add_event_handler(Events.STARTED, self._check)
 
     def _check(self, trainer: Engine) -> None:
-        crops, batch = len(trainer.state.dataloader.sampler), trainer.state.dataloader.batch_size
-        smallest = min(crops, crops % batch or batch)
+        smallest = smallest_batch(trainer.state.dataloader)
         if (reason := self._fault(smallest, self.size)) is None:
             return
         larger = (side for side in _SIDES if side > min(self.size))
@@ -108,6 +109,12 @@ class CropGuard:
             except (ValueError, RuntimeError) as error:
                 return str(error).splitlines()[0] if str(error) else type(error).__name__
         return None
+
+
+def smallest_batch(loader: DataLoader) -> int:
+    """Return the number of crops in the smallest batch of an epoch."""
+    crops, batch = len(cast("Sized", loader.sampler)), int(loader.batch_size or 1)
+    return batch if loader.drop_last else min(crops, crops % batch or batch)
 
 
 class DivergenceGuard:
@@ -148,3 +155,28 @@ class FinalValidation:
         epoch = trainer.state.epoch
         if epoch == trainer.state.max_epochs and self.validator.state.epoch != epoch:
             self.validator.run(epoch)
+
+
+class FirstValidation:
+    """A handler that validates the network before its first training step, as epoch 0, for comparison with later ones.
+
+    `History` and `TensorBoardLog` record the scores. The network before training is never the best one, so it is not
+    saved. A resumed run is not validated again, because its history has the scores.
+
+    Args:
+        validator: the validation engine.
+    """
+
+    def __init__(self, validator: Evaluator) -> None:
+        self.validator = validator
+
+    def attach(self, trainer: Engine) -> None:
+        """Register this handler with the trainer, before `History` and `TensorBoardLog`."""
+        trainer.add_event_handler(Events.EPOCH_STARTED(once=1), self._validate)
+
+    def _validate(self) -> None:
+        state = self.validator.state
+        best = state.best_metric, state.best_metric_epoch
+        self.validator.run()
+        state.epoch = 0
+        state.best_metric, state.best_metric_epoch = best

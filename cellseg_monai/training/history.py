@@ -28,7 +28,8 @@ class History:
 
     The rows are kept in `trainer.state.history`, which the checkpoint stores, and the handler rewrites the whole file
     after each epoch. The file of a resumed run therefore contains every epoch exactly once. In epochs without
-    validation, the cells of the validation metrics are empty.
+    validation, the cells of the validation metrics are empty. If `FirstValidation` has validated the network before its
+    first step, the first row is epoch 0, with these metrics alone.
 
     Args:
         output_dir: folder for `metrics.csv`.
@@ -40,11 +41,19 @@ class History:
         self.evaluator = evaluator
 
     def attach(self, trainer: Engine) -> None:
-        """Register this handler with the trainer, after its `ValidationHandler`."""
+        """Register this handler with the trainer, after the handlers that validate."""
         trainer.state.history = []
+        trainer.add_event_handler(Events.EPOCH_STARTED(once=1), self._add_first)
         trainer.add_event_handler(Events.EPOCH_STARTED, self._start)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._add_loss)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._end)
+
+    def _add_first(self, trainer: Engine) -> None:
+        if self.evaluator.state.metrics:
+            trainer.state.history.append({"epoch": 0, **self._metrics()})
+
+    def _metrics(self) -> Row:
+        return {name: float(value) for name, value in self.evaluator.state.metrics.items()}
 
     def _start(self, trainer: Engine) -> None:
         self._began = time.monotonic()
@@ -68,7 +77,7 @@ class History:
             "images_per_second": round(self._images * process_count() / (self._trained - self._began), 3),
         }
         if self.evaluator.state.epoch == trainer.state.epoch:
-            row |= {name: float(value) for name, value in self.evaluator.state.metrics.items()}
+            row |= self._metrics()
         trainer.state.history.append(row)
         if is_writer():
             try:
@@ -78,7 +87,8 @@ class History:
                 logger.warning(f"cannot update metrics.csv: {error}; close any program that has the file open")
 
     def _write(self, rows: list[Row]) -> None:
-        columns = list(dict.fromkeys(name for row in rows for name in row))
+        # The last row comes first: epoch 0 lacks the columns that stand at the beginning.
+        columns = list(dict.fromkeys(name for row in reversed(rows) for name in row))
         with writing_table(self.path, columns) as table:
             for row in rows:
                 table.write(row.get(name, "") for name in columns)

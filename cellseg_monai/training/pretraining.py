@@ -16,11 +16,13 @@ from torch import nn
 
 from cellseg_monai._version import __version__
 from cellseg_monai.atomic import replacing
+from cellseg_monai.errors import TrainingError
 from cellseg_monai.networks import unwrapped
 from cellseg_monai.training.distributed import is_writer
+from cellseg_monai.training.guards import smallest_batch
 from cellseg_monai.training.tensorboard import side_by_side
 
-__all__ = ["CollapseWarning", "EncoderFile", "InpaintingPictures", "PretrainingLoss"]
+__all__ = ["CollapseWarning", "ContrastGuard", "EncoderFile", "InpaintingPictures", "PretrainingLoss"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,8 @@ class PretrainingLoss(nn.Module):
         super().__init__()
         if min(contrast, inpainting) < 0 or contrast == inpainting == 0:
             raise ValueError(
-                f"got contrast={contrast} and inpainting={inpainting}, expected weights of at least 0, and one above 0"
+                f"got contrast={contrast} and inpainting={inpainting}, expected weights of at least 0, and one above "
+                "0; raise one of them"
             )
         self.contrast, self.inpainting = contrast, inpainting
         self.contrastive = ContrastiveLoss(temperature=temperature)
@@ -76,6 +79,32 @@ class PretrainingLoss(nn.Module):
         self.parts = {name: part.detach() for name, part in parts.items()}
         weights = {"contrast": self.contrast, "inpainting": self.inpainting}
         return torch.stack([weights[name] * part for name, part in parts.items()]).sum()
+
+
+class ContrastGuard:
+    """A handler that refuses batches of a single crop for contrast, before anything is written.
+
+    A crop alone in its batch has no others to differ from, so its contrastive loss is 0 whatever its features are.
+
+    Args:
+        contrast: weight of the contrastive loss; with 0, every batch passes.
+    """
+
+    def __init__(self, contrast: float) -> None:
+        self.contrast = contrast
+
+    def attach(self, trainer: Engine) -> None:
+        """Register this handler with the trainer, before the handlers that write files."""
+        trainer.add_event_handler(Events.STARTED, self._check)
+
+    def _check(self, trainer: Engine) -> None:
+        loader = trainer.state.dataloader
+        if self.contrast > 0 and smallest_batch(loader) < 2:
+            option = "--batch_size" if loader.batch_size < 2 else "--crops_per_image, change --batch_size"
+            raise TrainingError(
+                f"got a batch of 1 crop, expected at least 2, because contrast tells the crops of a batch apart; raise "
+                f"{option}, or pass --contrast 0"
+            )
 
 
 class InpaintingPictures:
@@ -134,7 +163,8 @@ class CollapseWarning:
     """A handler that warns at the end if the features of all images have become the same, which makes them useless.
 
     Features of untrained networks can be nearly the same, too, and those of a good one need not be far apart. A high
-    collapse is therefore only reported if crops do not find their image better than after the first validation.
+    collapse is therefore only reported if it was not higher before training, and crops find their image no better than
+    then, which the first row of the history says; see `FirstValidation`.
 
     Args:
         evaluator: the validation engine, which has the metrics "collapse" and "neighbours"; see `metrics.FeatureScore`.
@@ -143,25 +173,22 @@ class CollapseWarning:
 
     def __init__(self, evaluator: Engine, most: float = 0.99) -> None:
         self.evaluator, self.most = evaluator, most
-        self._first: float | None = None
 
     def attach(self, trainer: Engine) -> None:
-        """Register this handler with the trainer, after its `ValidationHandler`."""
-        trainer.add_event_handler(Events.EPOCH_COMPLETED, self._check)
+        """Register this handler with the trainer, after the handlers that validate and `History`."""
+        trainer.add_event_handler(Events.COMPLETED, self._check)
 
     def _check(self, trainer: Engine) -> None:
-        epoch, metrics = trainer.state.epoch, self.evaluator.state.metrics
-        if self.evaluator.state.epoch != epoch:
+        epoch, metrics, before = trainer.state.epoch, self.evaluator.state.metrics, trainer.state.history[0]
+        if not metrics:  # a run that was resumed after its last epoch has not been validated again
             return
-        if self._first is None:
-            self._first = metrics["neighbours"]
-            return
-        is_better = metrics["neighbours"] > self._first
-        if epoch == trainer.state.max_epochs and metrics["collapse"] > self.most and not is_better:
+        is_high = metrics["collapse"] > self.most and metrics["collapse"] >= before["collapse"]
+        if is_high and not metrics["neighbours"] > before["neighbours"]:
             logger.warning(
                 f"the features have collapsed: after epoch {epoch}, those of all images are nearly the same (collapse "
-                f"{metrics['collapse']:.4f}, expected at most {self.most}), and crops find their image no better than "
-                "at first; lower --learning_rate, or weigh the tasks differently"
+                f"{metrics['collapse']:.4f}, {before['collapse']:.4f} before training, expected at most {self.most}), "
+                f"and crops find their image no better than before training (neighbours {metrics['neighbours']:.4f}, "
+                f"{before['neighbours']:.4f} before); lower --learning_rate, or weigh the tasks differently"
             )
 
 

@@ -112,7 +112,8 @@ class TensorBoardLog:
     MONAI's own handlers flush in every iteration, open one event file each, and transpose the images.
 
     The panels show outlines if the evaluator yields the label images `objects` and `truth`, and masks otherwise. Other
-    pictures, which handlers of the evaluator left in `evaluator.state.pictures`, are logged under their names.
+    pictures, which handlers of the evaluator left in `evaluator.state.pictures`, are logged under their names. What
+    `FirstValidation` found before the first step is logged as epoch 0.
 
     Args:
         output_dir: the run folder.
@@ -134,10 +135,11 @@ class TensorBoardLog:
         self._attended: torch.Tensor | None = None
 
     def attach(self, trainer: Engine) -> None:
-        """Register this handler with the trainer, after its `ValidationHandler`, and with the evaluator."""
+        """Register this handler with the trainer, after the handlers that validate, and with the evaluator."""
         if not is_writer():
             return
         trainer.add_event_handler(Events.STARTED, self._open)
+        trainer.add_event_handler(Events.EPOCH_STARTED(once=1), self._log_first)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._log_iteration)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._log_epoch)
         trainer.add_event_handler(Events.COMPLETED, self._close)
@@ -157,19 +159,24 @@ class TensorBoardLog:
         for name, part in getattr(trainer.loss_function, "parts", {}).items():
             self._writer.add_scalar(f"train/loss of {name}", part, step)
 
+    def _log_first(self) -> None:
+        if self.evaluator.state.metrics:
+            self._log_validation(0)
+
     def _log_epoch(self, trainer: Engine) -> None:
         epoch = trainer.state.epoch
         if self.evaluator.state.epoch == epoch:
-            for name, value in self.evaluator.state.metrics.items():
-                self._writer.add_scalar(f"validation/{name}", float(value), epoch)
-            for index, picture in enumerate(self._panels):
-                self._writer.add_image(
-                    f"validation/{index}: image, truth, prediction", picture, epoch, dataformats="HWC"
-                )
-            for name, picture in getattr(self.evaluator.state, "pictures", {}).items():
-                self._writer.add_image(f"validation/{name}", picture, epoch, dataformats="HWC")
-            self._log_attention(epoch)
+            self._log_validation(epoch)
         self._writer.flush()
+
+    def _log_validation(self, epoch: int) -> None:
+        for name, value in self.evaluator.state.metrics.items():
+            self._writer.add_scalar(f"validation/{name}", float(value), epoch)
+        for index, picture in enumerate(self._panels):
+            self._writer.add_image(f"validation/{index}: image, truth, prediction", picture, epoch, dataformats="HWC")
+        for name, picture in getattr(self.evaluator.state, "pictures", {}).items():
+            self._writer.add_image(f"validation/{name}", picture, epoch, dataformats="HWC")
+        self._log_attention(epoch)
 
     def _log_attention(self, epoch: int) -> None:
         if self._attended is None:

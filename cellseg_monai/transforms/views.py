@@ -49,8 +49,9 @@ class RandViewsd(Randomizable):
 class RandHiddenBlocksd(Randomizable):
     """Hide square blocks of an image, and keep a mask of them.
 
-    A grid with a random offset divides the image into blocks, a fixed share of which is hidden. Hidden pixels get the
-    mean of the visible ones of their channel, so that they do not stand out by their brightness.
+    A grid with a random offset divides the image into blocks, a fixed share of which is hidden: at least one, and not
+    all of several. Hidden pixels get the mean of the visible ones of their channel, so that they do not stand out by
+    their brightness.
 
     Args:
         key: key of the image, which stays unchanged.

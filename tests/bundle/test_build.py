@@ -140,12 +140,17 @@ def test_a_recipe_can_extend_one_that_extends_another(bundles: Path) -> None:
         ('{"extends": "semantic", "workflows": {"pretrain": "train"}}', r"workflow pretrain is 'train', expected"),
         ('{"extends": "semantic", "workflows": {"pretrain": ["gone"]}}', r"have no gone\.json; add this file"),
         ('{"extends": "semantic", "workflows": {"pretrain": ["common"]}}', "from common, has no `run`; add one"),
-        (
-            '{"extends": "semantic", "needs": {"pretrian": "epochs"}}',
-            "`needs` names pretrian, expected workflows, which",
-        ),
-        ('{"extends": "semantic", "needs": {"pretrain": []}}', r"`needs` is .*, expected the id of an entry for each"),
         ('{"extends": "semantic", "overlays": ["quick"]}', "overlay quick is not named after a workflow; rename it"),
+        (
+            '{"extends": "semantic", "needs": ["pretrain"]}',
+            r"needs is \['pretrain'\], expected an object; name",
+        ),
+        (
+            '{"extends": "semantic", "needs": {"pretrian": "head"}}',
+            "the workflow 'pretrian', expected one of train",
+        ),
+        ('{"extends": "semantic", "needs": {"pretrain": 3}}', "workflow pretrain needs 3, expected the id of an entry"),
+        ('{"extends": "semantic", "needs": {"pretrain": "a##b"}}', "pretrain needs 'a##b', expected the id of an"),
     ],
     ids=[
         "no such recipe",
@@ -155,9 +160,11 @@ def test_a_recipe_can_extend_one_that_extends_another(bundles: Path) -> None:
         "a workflow that is not a list",
         "a workflow of a missing file",
         "a workflow that runs nothing",
-        "a need of no workflow",
-        "a need that is no entry",
         "an overlay of nothing",
+        "needs that are a list",
+        "a need of no workflow",
+        "a need that is a number",
+        "a need that is no id",
     ],
 )
 def test_faults_of_recipe_json_are_named(bundles: Path, text: str, message: str) -> None:
@@ -210,6 +217,31 @@ def test_a_recipe_can_have_a_workflow_of_its_own(bundles: Path) -> None:
     assert [path.name for path in drifted_files(unet)] == ["inference.json"]
     (unet / "configs" / "inference.json").unlink()
     assert bundle_faults(unet, {"mask_ratio": 0.7}) == []
+
+
+def test_a_workflow_and_its_overlays_are_left_out_where_an_entry_is_missing(bundles: Path) -> None:
+    recipe = bundles / "recipes" / "mine"
+    recipe.mkdir()
+    (recipe / "recipe.json").write_text('{"extends": "semantic", "overlays": ["quick_pretrain"]}')
+    (recipe / "quick_pretrain.json").write_text('{"epochs": 1}')
+    for name in ("unet", "basic_unet"):
+        edit(bundles / name / "bundle.json", recipe="mine")
+    made = {name: configs(bundles / name).keys() for name in ("unet", "basic_unet")}
+    assert made["unet"] > {"pretrain", "quick_pretrain"}
+    assert not {"pretrain", "quick_pretrain"} & made["basic_unet"]
+
+
+@pytest.mark.parametrize("section", ["pretrain", "quick_pretrain"])
+def test_a_section_for_a_workflow_that_the_bundle_lacks_is_refused(bundles: Path, section: str) -> None:
+    recipe = bundles / "recipes" / "mine"
+    recipe.mkdir()
+    (recipe / "recipe.json").write_text('{"extends": "semantic", "overlays": ["quick_pretrain"]}')
+    (recipe / "quick_pretrain.json").write_text('{"epochs": 1}')
+    edit(bundles / "basic_unet" / "bundle.json", recipe="mine", **{section: {"epochs": 5}})
+    message = f"got the section {section}, which no workflow .* uses .pretrain needs network_def#encoder_name.; add the"
+    for function in (build_bundle, bundle_faults):
+        with pytest.raises(BundleError, match=message):
+            function(bundles / "basic_unet")
 
 
 def configs_on_disk(bundle: Path) -> dict:

@@ -1,4 +1,5 @@
 import json
+import logging
 import re
 import traceback
 from pathlib import Path
@@ -194,3 +195,19 @@ def test_an_error_of_this_package_is_also_the_last_line(capsys: pytest.CaptureFi
         error.__cause__ = RuntimeError(f"in worker\n{''.join(traceback.format_exception(ours))}")
     _explain_own_errors(RuntimeError, error, None)
     assert capsys.readouterr().err.splitlines()[-1] == "error: a.tif and b.tif differ"
+
+
+def test_a_variant_without_effect_in_a_workflow_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sys.excepthook", None)
+    configs = Path(__file__).parents[2] / "bundles" / "unet" / "configs"
+    variant = configs / "variants" / "no_augmentation.json"
+    for workflow, named in (("train", False), ("pretrain", True)):
+        files = [str(configs / f"{workflow}.json"), str(variant)]
+        command(monkeypatch, workflow, "--config_file", str(files))
+        with caplog.at_level(logging.WARNING):
+            check_command_line()
+        message = f"{variant}: augmentation has no effect, because nothing in {files[0]} uses it"
+        assert (message in caplog.messages) == named
+        assert len(caplog.messages) == named

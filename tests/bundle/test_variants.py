@@ -53,12 +53,6 @@ def test_a_key_and_a_part_of_it_are_refused_together(tmp_path: Path) -> None:
         check_variants([tmp_path / "part.json", tmp_path / "whole.json"])
 
 
-def test_a_variant_without_effect_on_the_workflow_is_refused() -> None:
-    configs = BUNDLES / "unet" / "configs"
-    with pytest.raises(BundleError, match=r"no_augmentation has no effect on .*json, which does not use augmen"):
-        check_variants([configs / "pretrain.json", configs / "variants" / "no_augmentation.json"])
-
-
 def test_an_overlay_of_your_own_can_set_any_key(tmp_path: Path) -> None:
     (tmp_path / "own.json").write_text(json.dumps({"augmentation": []}))
     check_variants([*files("attention_unet", "paper"), tmp_path / "own.json"])

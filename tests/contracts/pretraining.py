@@ -16,6 +16,7 @@ from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 from monai.utils import set_determinism
 from safetensors.torch import load_file, save_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cellseg_monai.errors import BundleError
 from tests.contracts.tiny_dataset import write_tiny_dataset
@@ -63,12 +64,31 @@ class PretrainingContract:
         cls.pretrain(dataset, output)
         return output
 
-    def test_losses_and_the_probe_are_recorded(self, pretrained: Path) -> None:
-        for row in rows(pretrained):
+    def test_losses_and_the_probe_are_recorded_also_before_training(self, pretrained: Path) -> None:
+        recorded = rows(pretrained)
+        assert [row["epoch"] for row in recorded] == [0, 1, 2]
+        assert ["loss" in row for row in recorded] == [False, True, True]
+        for row in recorded:
             assert row["contrast"] > 0
             assert row["inpainting"] > 0
             assert 0 <= row["neighbours"] <= 1
             assert 0 <= row["collapse"] <= 1
+
+    def test_tensorboard_shows_losses_scores_and_what_was_filled_in(self, pretrained: Path) -> None:
+        [events] = (pretrained / "tensorboard").glob("*/events.*")
+        log = EventAccumulator(str(events), size_guidance={"images": 0, "scalars": 0})
+        log.Reload()
+        steps = [event.step for event in log.Scalars("train/loss")]
+        assert steps == [1, 2, 3, 4]
+        for name in ("contrast", "inpainting"):
+            assert [event.step for event in log.Scalars(f"train/loss of {name}")] == steps
+        for name in ("neighbours", "collapse", "contrast", "inpainting"):
+            logged = [event.value for event in log.Scalars(f"validation/{name}")]
+            assert logged == pytest.approx([row[name] for row in rows(pretrained)])
+        # A crop of each of the first images: 64 px, three times, with two lines of 4 px between.
+        pictures = log.Images("validation/0: crop, hidden, filled in")
+        assert [(image.step, image.height, image.width) for image in pictures] == [(n, 64, 200) for n in (0, 1, 2)]
+        assert sum("crop, hidden, filled in" in tag for tag in log.Tags()["images"]) == 4
 
     def test_training_starts_from_the_encoder(
         self, dataset: Path, pretrained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -104,7 +124,7 @@ class PretrainingContract:
     @pytest.mark.parametrize(("task", "other"), [("contrast", "inpainting"), ("inpainting", "contrast")])
     def test_each_task_is_enough(self, dataset: Path, tmp_path: Path, task: str, other: str) -> None:
         self.pretrain(dataset, tmp_path, epochs=1, **{other: 0.0})
-        (row,) = rows(tmp_path)
+        (_, row) = rows(tmp_path)
         assert row[task] > 0
         assert row[other] != row[other]  # NaN, as nothing was done
         assert (tmp_path / "encoder.safetensors").is_file()

@@ -25,9 +25,10 @@ SCHEMA = Path(cellseg_monai.__file__).parent / "bundle" / "metadata.schema.json"
 
 
 def rows(output_dir: Path) -> list[dict[str, float]]:
-    """Return the rows of a run's metrics.csv, without the columns that differ between identical runs."""
+    """Return the rows of a run's metrics.csv, without empty cells and what differs between identical runs."""
     with open(output_dir / "metrics.csv", newline="") as file:
-        return [{key: float(row[key]) for key in row if "second" not in key} for row in csv.DictReader(file)]
+        table = csv.DictReader(file)
+        return [{key: float(row[key]) for key in row if row[key] and "second" not in key} for row in table]
 
 
 COMPARE_EXPORT = """

@@ -43,6 +43,14 @@ def test_a_complete_run_has_both_figures_and_no_notes(tmp_path: Path) -> None:
     assert "watershed" in content
 
 
+def test_scores_before_training_have_no_loss(tmp_path: Path) -> None:
+    rows = [{"epoch": 0, "loss": "", "neighbours": 0.1}, {"epoch": 1, "loss": 0.5, "neighbours": 0.2}]
+    write_table(tmp_path / "metrics.csv", rows)
+    content, notes = run_part(tmp_path)
+    assert "Training loss over 1 epochs, from 0.5 to 0.5" in content
+    assert not [note for note in notes if "metrics.csv" in note]
+
+
 def test_every_swept_setting_has_a_panel_and_a_ring_around_its_chosen_value() -> None:
     figure = calibration_figure([{k: str(v) for k, v in row.items()} for row in TRIALS], {"threshold": 0.5})
     panels = [axes for axes in figure.axes if axes.axison]

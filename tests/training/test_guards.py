@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from cellseg_monai.errors import TrainingError
 from cellseg_monai.lock import only_one
 from cellseg_monai.networks import unet
-from cellseg_monai.training import CropGuard, DivergenceGuard, EarlyStop, FinalValidation, OneTraining
+from cellseg_monai.training import CropGuard, DivergenceGuard, EarlyStop, FinalValidation, FirstValidation, OneTraining
 
 
 def trainer(losses: list[float]) -> Engine:
@@ -51,6 +51,21 @@ def test_the_last_epoch_is_validated_once_at_any_interval(interval: int, expecte
     FinalValidation(validator).attach(engine)
     engine.run([0], max_epochs=5)
     assert validator.epochs == expected
+
+
+def test_a_run_is_validated_as_epoch_0_before_its_first_step_and_never_as_the_best() -> None:
+    engine, validator, seen = trainer([1.0] * 2), Engine(lambda engine, batch: None), []
+    validator.state.best_metric, validator.state.best_metric_epoch = -1.0, -1
+
+    def run() -> None:
+        seen.append(engine.state.iteration)
+        validator.state.best_metric, validator.state.best_metric_epoch, validator.state.epoch = 0.9, 1, 1
+
+    validator.run = run
+    FirstValidation(validator).attach(engine)
+    engine.run([0], max_epochs=2)
+    assert seen == [0]
+    assert (validator.state.best_metric, validator.state.best_metric_epoch, validator.state.epoch) == (-1.0, -1, 0)
 
 
 @pytest.mark.parametrize(("interval", "patience", "last"), [(1, 3, 4), (1, 0, 20), (5, 3, 10), (5, 7, 15)], ids=str)

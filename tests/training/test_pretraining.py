@@ -1,19 +1,22 @@
 """The loss of pretraining, and the warning about collapsed features."""
 
 import logging
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine, Events
 from monai.losses import ContrastiveLoss
+from torch import nn
+from torch.utils.data import DataLoader
 
-from cellseg_monai.errors import BundleError
+from cellseg_monai.errors import BundleError, TrainingError
 from cellseg_monai.metrics import FeatureScore
 from cellseg_monai.networks import pretraining_network, smp_model, unet
+from cellseg_monai.networks.pretraining import PretrainingNetwork
 from cellseg_monai.scores import same_image_share
-from cellseg_monai.training import CollapseWarning, PretrainingLoss
+from cellseg_monai.training import CollapseWarning, ContrastGuard, PretrainingLoss
+from cellseg_monai.transforms import RandHiddenBlocksd
 
 VIEWS = torch.rand((5, 2, 8), generator=torch.Generator().manual_seed(0))
 
@@ -66,6 +69,61 @@ def test_the_decoder_sees_only_what_is_not_hidden():
         assert torch.equal(network(views)["inpainted"], network(changed)["inpainted"])
 
 
+class TinyEncoder(nn.Module):
+    """Three levels, in the manner of segmentation-models-pytorch."""
+
+    out_channels = (1, 8, 16)
+
+    def __init__(self):
+        super().__init__()
+        self.levels = nn.ModuleList([nn.Conv2d(1, 8, 3, 2, 1), nn.Conv2d(8, 16, 3, 2, 1)])
+
+    def forward(self, image):
+        features = [image]
+        for level in self.levels:
+            features.append(level(features[-1]).relu())
+        return features
+
+
+def test_both_losses_fall_within_a_few_steps():
+    torch.manual_seed(0)
+    rows, columns = np.mgrid[:32, :32]
+    waves = [np.sin(a * rows + b * columns) for a, b in np.random.default_rng(0).uniform(-1, 1, (8, 2))]
+    crops = torch.tensor(np.stack(waves), dtype=torch.float32)[:, None] / 2 + 0.5
+    hide = RandHiddenBlocksd("image", "hidden", "mask", block_px=4).set_random_state(0)
+    items = [hide({"image": crop}) for crop in crops]
+    hidden, mask = (torch.stack([item[name] for item in items]) for name in ("hidden", "mask"))
+    images, labels = torch.cat([crops.flip(3), 0.7 * crops.flip(2), hidden], dim=1), torch.cat([crops, mask], dim=1)
+    tasks = {"contrast": True, "inpainting": True}
+    network = PretrainingNetwork(TinyEncoder(), in_channels=1, projected=16, width=16, **tasks)
+    optimizer, loss, parts = torch.optim.AdamW(network.parameters(), lr=0.01), PretrainingLoss(), []
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss(network(images), labels).backward()
+        optimizer.step()
+        parts.append({name: float(value) for name, value in loss.parts.items()})
+    for task in tasks:
+        assert parts[-1][task] < 0.7 * parts[0][task]
+
+
+@pytest.mark.parametrize(
+    ("crops", "batch_size", "remedy"),
+    [(4, 1, "raise --batch_size, or"), (5, 4, "raise --crops_per_image, change --batch_size, or"), (1, 4, "raise")],
+    ids=["batches of one", "a rest of one", "one crop"],
+)
+def test_a_crop_alone_in_its_batch_is_refused_for_contrast(crops, batch_size, remedy):
+    def begin(contrast, drop_last=False):
+        engine = Engine(lambda *_: None)
+        ContrastGuard(contrast).attach(engine)
+        engine.run(DataLoader(list(range(crops)), batch_size, drop_last=drop_last), max_epochs=1)
+
+    with pytest.raises(TrainingError, match=f"got a batch of 1 crop, expected at least 2.*{remedy}"):
+        begin(0.5)
+    begin(0)
+    if crops > batch_size > 1:
+        begin(0.5, drop_last=True)
+
+
 def scored(score, features, sources):
     metric = FeatureScore(score)
     metric.reset()
@@ -93,20 +151,37 @@ def test_neighbours_of_random_features_are_chance():
 
 @pytest.mark.parametrize(
     ("collapse", "neighbours", "warned"),
-    [(0.999, [0.2, 0.1], True), (0.999, [0.1, 0.2], False), (0.9, [0.2, 0.1], False), (float("nan"), [0, 0], False)],
+    [
+        (0.999, [0.2, 0.4, 0.1], True),
+        (0.999, [0.2, 0.2, 0.2], True),
+        (0.999, [0.1, 0.4, 0.2], False),
+        (0.9, [0.2, 0.1, 0.1], False),
+        (float("nan"), [0.2, 0.1, 0.1], False),
+    ],
+    ids=["worse than before training", "as before", "better than before", "not the same", "unknown"],
 )
-def test_a_collapse_is_said_at_the_end(collapse, neighbours, warned, caplog):
+@pytest.mark.parametrize("collapsed_before", [0.5, 0.9995])
+def test_a_collapse_is_said_at_the_end(collapse, neighbours, warned, collapsed_before, caplog):
     trainer, evaluator = Engine(lambda *_: None), Engine(lambda *_: None)
-    evaluator.state = SimpleNamespace(epoch=0, metrics={})
+    trainer.state.history = [{"epoch": 0, "collapse": collapsed_before, "neighbours": neighbours[0]}]
+    warned = warned and collapsed_before < collapse
 
     def validate(engine):
-        epoch = engine.state.epoch
-        evaluator.state = SimpleNamespace(
-            epoch=epoch, metrics={"collapse": collapse, "neighbours": neighbours[epoch - 1]}
-        )
+        evaluator.state.metrics = {"collapse": collapse, "neighbours": neighbours[engine.state.epoch]}
+        assert not caplog.text
 
     trainer.add_event_handler(Events.EPOCH_COMPLETED, validate)
     CollapseWarning(evaluator).attach(trainer)
     with caplog.at_level(logging.WARNING):
         trainer.run([0], max_epochs=2)
-    assert ("the features have collapsed" in caplog.text) == warned
+    assert ("the features have collapsed: after epoch 2" in caplog.text) == warned
+    assert ("(collapse 0.9990, 0.5000 before training" in caplog.text) == warned
+
+
+def test_a_finished_run_that_is_resumed_says_nothing(caplog):
+    trainer, evaluator = Engine(lambda *_: None), Engine(lambda *_: None)
+    trainer.state.history = [{"epoch": 0, "collapse": 1.0, "neighbours": 0.0}]
+    CollapseWarning(evaluator).attach(trainer)
+    with caplog.at_level(logging.WARNING):
+        trainer.run([0], max_epochs=1)
+    assert not caplog.text
