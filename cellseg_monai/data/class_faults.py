@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +66,8 @@ def class_faults(items: Sequence[Item], head: Head, dataset: Path, *, required: 
 def stated_class_faults(items: Sequence[Item], dataset: Path) -> list[Fault]:
     """Return every fault in the classes of cells that a data set states, whatever a head may be trained on.
 
-    These are the faults `class-labels` of `class_faults`, and a warning `class-value` for a name that occurs in a
-    single image and resembles one that occurs in several.
+    These are the faults `class-labels` of `class_faults`, and a warning `class-value` for a name that occurs once and
+    resembles a more frequent one.
 
     Args:
         items: items with absolute paths.
@@ -82,16 +81,14 @@ def stated_class_faults(items: Sequence[Item], dataset: Path) -> list[Fault]:
             by_item.append(named_classes(item))
         except (OSError, ValueError):  # which the next step reports
             by_item.append(Counter())
-        names.update(by_item[-1].keys())
+        names.update(by_item[-1])
     faults = []
     for item, own in zip(stated, by_item, strict=True):
-        with suppress(OSError):  # labels that cannot be read are a fault of their own
-            faults += _faults_with(read_labels(item["label"]), item, list(names), dataset, "", False)
+        faults += _cell_faults(item, list(names), dataset, "", False)
         for name in own:
             similar = difflib.get_close_matches(name, [other for other in names if names[other] > 1], n=1, cutoff=0.75)
             if names[name] == 1 and similar:
-                often = f"{similar[0]!r} in {names[similar[0]]}"
-                message = f"got the class {name!r} in this image alone, and {often}; is it misspelt?"
+                message = f"got the class {name!r} once, and {similar[0]!r} {names[similar[0]]} times; is it misspelt?"
                 faults.append(Fault(place_of(Path(item["classes"]), dataset), "class-value", message, "warning"))
     return faults
 
@@ -115,21 +112,10 @@ def _tag_fault(
 
 
 def _cell_faults(item: Item, names: Sequence[str], dataset: Path, tag: str, required: bool) -> list[Fault]:
-    """Return the faults in the classes of the cells of an item, or that its labels cannot be read."""
-    try:
-        labels = read_labels(item["label"])
-    except UnreadableImageError as error:
-        place = place_of(Path(item["label"]), dataset)
-        return [Fault(place, "class-labels", f"{error.path}: {error.reason}; {error.remedy}")]
-    return _faults_with(labels, item, names, dataset, tag, required)
-
-
-def _faults_with(
-    labels: np.ndarray, item: Item, names: Sequence[str], dataset: Path, tag: str, required: bool
-) -> list[Fault]:
-    """Return the faults in the classes of the cells of an item with the given label image."""
+    """Return the faults in the classes of the cells of an item."""
     place = place_of(Path(item.get("classes", item["image"])), dataset)
     try:
+        labels = read_labels(item["label"])
         classes, found = cell_classes(item, labels, names, tag)
     except UnreadableImageError as error:
         return [Fault(place, "class-labels", f"{error.path}: {error.reason}; {error.remedy}")]

@@ -14,8 +14,6 @@ __all__ = ["labelled_subset", "nested_subset"]
 def nested_subset(items: Sequence[Item], size: int, *, seed: int) -> list[Item]:
     """Return some of the images; with the same seed, a larger subset contains every smaller one.
 
-    Groups follow one another in the order of their digests, and the images of a group in the order of their paths.
-
     Args:
         items: images to choose from.
         size: number of images.
@@ -36,8 +34,6 @@ def nested_subset(items: Sequence[Item], size: int, *, seed: int) -> list[Item]:
 def labelled_subset(items: Sequence[Item], size: int | None, *, seed: int) -> list[Item]:
     """Return all images, or the given number of them; see `nested_subset`.
 
-    Only the images for training are fewer. Those for validation stay as they are, with all their labels.
-
     Args:
         items: labelled images.
         size: number of images to train on; None for all.
@@ -45,7 +41,6 @@ def labelled_subset(items: Sequence[Item], size: int | None, *, seed: int) -> li
 
     Raises:
         DatasetError: there are fewer images.
-        TypeError: the number is not a whole number.
         ValueError: the number is below 1.
 
     >>> labelled_subset([{"image": "a.tif"}], 3, seed=0)
@@ -54,8 +49,6 @@ def labelled_subset(items: Sequence[Item], size: int | None, *, seed: int) -> li
     """
     if size is None:
         return list(items)
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise TypeError(f"got labelled_images={size!r}, expected a whole number from 1, or None for all images")
     if size < 1:
         raise ValueError(f"got labelled_images={size}, expected a whole number from 1, or None for all images")
     if size > len(items):

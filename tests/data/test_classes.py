@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -278,4 +277,4 @@ class TestCheckOfADataSet:
         path.write_text(path.read_text().replace("round", "rond", 1))
         ((place, kind, message),) = self.found(folder)
         assert (place, kind) == (f"classes/{path.name}", "class-value")
-        assert re.fullmatch(r"got the class 'rond' in this image alone, and 'round' in \d+; is it misspelt\?", message)
+        assert message.startswith("got the class 'rond' once, and 'round' ")
