@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from cellseg_monai.data.classes_of_cells import cell_classes, named_classes, wrong_name
+from cellseg_monai.data.misspelt import misspelt
 from cellseg_monai.data.split import Item
 from cellseg_monai.data.tags import known_tags
 from cellseg_monai.errors import UnreadableImageError
@@ -64,33 +65,39 @@ def class_faults(items: Sequence[Item], head: Head, dataset: Path, *, required: 
 
 
 def stated_class_faults(items: Sequence[Item], dataset: Path) -> list[Fault]:
-    """Return every fault in the classes of cells that a data set states, whatever a head may be trained on.
+    """Return every fault in the classes and tags that a data set states, whatever a head may be trained on.
 
-    These are the faults `class-labels` of `class_faults`, and a warning `class-value` for a name that occurs once and
-    resembles a more frequent one.
+    These are the faults `class-labels` of `class_faults`, and a warning `class-value` for a class or the text of a tag
+    that is probably misspelt; see `misspelt`. Items whose label image cannot be read are left out, because
+    `check_dataset` reports these.
 
     Args:
         items: items with absolute paths.
         dataset: folder of the data set; faults name files relative to it.
     """
     stated = [item for item in items if "classes" in item and "label" in item]
-    names: Counter[str] = Counter()
-    by_item: list[Counter[str]] = []
-    for item in stated:
-        try:
-            by_item.append(named_classes(item))
-        except (OSError, ValueError):  # which the next step reports
-            by_item.append(Counter())
-        names.update(by_item[-1])
+    classes = [_names(item) for item in stated]
+    known = sorted(set().union(*classes))
     faults = []
-    for item, own in zip(stated, by_item, strict=True):
-        faults += _cell_faults(item, list(names), dataset, "", False)
-        for name in own:
-            similar = difflib.get_close_matches(name, [other for other in names if names[other] > 1], n=1, cutoff=0.75)
-            if names[name] == 1 and similar:
-                message = f"got the class {name!r} once, and {similar[0]!r} {names[similar[0]]} times; is it misspelt?"
-                faults.append(Fault(place_of(Path(item["classes"]), dataset), "class-value", message, "warning"))
+    for item in stated:
+        with suppress(UnreadableImageError, OSError):
+            faults += _faults_on(read_labels(item["label"]), item, known, dataset, "", False)
+    for position, message in misspelt(classes):
+        faults.append(Fault(place_of(Path(stated[position]["classes"]), dataset), "class-value", message, "warning"))
+    tags = [known_tags(item.get("tags", {})) for item in items]
+    for name in sorted({name for own in tags for name in own}):
+        values = [{value} if isinstance(value := own.get(name), str) else set() for own in tags]
+        for position, message in misspelt(values):
+            place = place_of(Path(items[position]["image"]), dataset)
+            faults.append(Fault(place, "class-value", f"{name}: {message}", "warning"))
     return faults
+
+
+def _names(item: Item) -> set[str]:
+    try:
+        return named_classes(item)
+    except (OSError, ValueError):  # which `cell_classes` reports
+        return set()
 
 
 def _tag_fault(
@@ -112,13 +119,25 @@ def _tag_fault(
 
 
 def _cell_faults(item: Item, names: Sequence[str], dataset: Path, tag: str, required: bool) -> list[Fault]:
-    """Return the faults in the classes of the cells of an item."""
-    place = place_of(Path(item.get("classes", item["image"])), dataset)
+    """Return the faults in the classes of the cells of an item, and in its label image."""
     try:
         labels = read_labels(item["label"])
-        classes, found = cell_classes(item, labels, names, tag)
     except UnreadableImageError as error:
-        return [Fault(place, "class-labels", f"{error.path}: {error.reason}; {error.remedy}")]
+        place = place_of(Path(item["label"]), dataset)
+        return [Fault(place, "class-labels", f"{error.reason}; {error.remedy}")]
+    except OSError as error:
+        place = place_of(Path(item["label"]), dataset)
+        return [Fault(place, "class-labels", f"cannot read the labels ({error}); correct the datalist")]
+    return _faults_on(labels, item, names, dataset, tag, required)
+
+
+def _faults_on(
+    labels: np.ndarray, item: Item, names: Sequence[str], dataset: Path, tag: str, required: bool
+) -> list[Fault]:
+    """Return the faults in the classes of the cells of an item with these labels."""
+    place = place_of(Path(item.get("classes", item["image"])), dataset)
+    try:
+        classes, found = cell_classes(item, labels, names, tag)
     except OSError as error:
         return [Fault(place, "class-labels", f"cannot read the classes ({error}); correct the datalist")]
     faults = [Fault(place, kind, message) for kind, message in found]

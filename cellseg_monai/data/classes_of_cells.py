@@ -67,8 +67,8 @@ def cell_classes(item: Item, labels: np.ndarray, names: Sequence[str], tag: str 
     return _from_pixels(path, labels, names, item.get("class_names", ()))
 
 
-def named_classes(item: Item) -> Counter[str]:
-    """Return how often an item names each class: once for each row of a table, or for each of its "class_names".
+def named_classes(item: Item) -> set[str]:
+    """Return the classes that an item names, in its table or as its "class_names".
 
     Raises:
         OSError: the file with the classes cannot be read.
@@ -76,13 +76,13 @@ def named_classes(item: Item) -> Counter[str]:
     """
     path = Path(item["classes"])
     if path.suffix.lower() != TABLE_SUFFIX:
-        return Counter(item.get("class_names", ()))
+        return {*item.get("class_names", ())}
     head, *rows = read_rows(path) or [[]]
     columns = list(map(text_of_cell, head))
     if "class" not in columns:
-        return Counter()
+        return set()
     place = columns.index("class")
-    return Counter(name for row in rows if len(row) > place and (name := text_of_cell(row[place]).strip()))
+    return {name for row in rows if len(row) > place and (name := text_of_cell(row[place]).strip())}
 
 
 def wrong_name(got: object, names: Sequence[str]) -> str:

@@ -56,7 +56,7 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     - `id-gap`: ids that are not 1..n, as is usual after cropping;
     - `fragments`: an object in more than one piece (8-connected), for example because another object lies across it;
     - `duplicate` within one section;
-    - `class-value`: a class that is named once and resembles a more frequent one;
+    - `class-value`: a class, or the text of a tag, in a single image that resembles one in several others;
     - `channel-count`: images with different numbers of channels;
     - `note`: what an image file states but nobody uses, such as an orientation or an unknown unit of length;
     - `tag-missing`: a tag that the datalist gives to some images but not to others;

@@ -14,10 +14,12 @@ __all__ = ["labelled_subset", "nested_subset"]
 def nested_subset(items: Sequence[Item], size: int, *, seed: int) -> list[Item]:
     """Return some of the images; with the same seed, a larger subset contains every smaller one.
 
+    Whole groups are added one after the other. Within a group, images are added in the order of their paths.
+
     Args:
         items: images to choose from.
         size: number of images.
-        seed: seed of the order in which groups, and the images in them, are added.
+        seed: seed of the order of the groups.
 
     >>> items = [{"image": name, "group": name} for name in "abcdef"]
     >>> [[item["image"] for item in nested_subset(items, size, seed=0)] for size in (2, 4)]
@@ -32,16 +34,17 @@ def nested_subset(items: Sequence[Item], size: int, *, seed: int) -> list[Item]:
 
 
 def labelled_subset(items: Sequence[Item], size: int | None, *, seed: int) -> list[Item]:
-    """Return all images, or the given number of them; see `nested_subset`.
+    """Return all images for training, or the given number of them; see `nested_subset`.
+
+    The images for validation are another section, all of which is used, so their labels are needed in addition.
 
     Args:
-        items: labelled images.
+        items: labelled images for training.
         size: number of images to train on; None for all.
         seed: seed of the choice.
 
     Raises:
-        DatasetError: there are fewer images.
-        ValueError: the number is below 1.
+        DatasetError: there are fewer images, or the number is no whole number from 1.
 
     >>> labelled_subset([{"image": "a.tif"}], 3, seed=0)
     Traceback (most recent call last):
@@ -49,8 +52,11 @@ def labelled_subset(items: Sequence[Item], size: int | None, *, seed: int) -> li
     """
     if size is None:
         return list(items)
-    if size < 1:
-        raise ValueError(f"got labelled_images={size}, expected a whole number from 1, or None for all images")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        # Not a ValueError or TypeError, which MONAI's command line would bury in a traceback.
+        raise DatasetError(
+            f"got labelled_images={size!r}, expected a whole number from 1, or None for all images; change the number"
+        )
     if size > len(items):
         raise DatasetError(
             f"got labelled_images={size}, but there are only {len(items)} for training; lower the number"

@@ -20,6 +20,7 @@ from cellseg_monai.data import (
 )
 from cellseg_monai.data.class_faults import class_faults
 from cellseg_monai.data.datalist import propose_datalist
+from cellseg_monai.data.misspelt import misspelt
 from cellseg_monai.data.synthetic_kinds import KINDS_OF_CELLS
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.heads import CellClassHead, ForegroundHead, ImageClassHead, JoinedHeads
@@ -272,9 +273,41 @@ class TestCheckOfADataSet:
         assert missing[0] == f"classes/{second.name}"
         assert "cannot read the classes" in missing[2]
 
-    def test_a_name_that_is_misspelt_in_one_row_is_a_warning(self, folder: Path) -> None:
+    def test_a_name_that_is_misspelt_in_one_image_is_one_warning_however_often(self, folder: Path) -> None:
         path = next(path for path in sorted((folder / "classes").glob("*.csv")) if "round" in path.read_text())
-        path.write_text(path.read_text().replace("round", "rond", 1))
+        path.write_text(path.read_text().replace("round", "rond"))
         ((place, kind, message),) = self.found(folder)
         assert (place, kind) == (f"classes/{path.name}", "class-value")
-        assert message.startswith("got the class 'rond' once, and 'round' ")
+        assert message == "got 'rond' in one image, and 'round' in 3; is it misspelt?"
+
+    def test_a_tag_that_is_misspelt_in_one_image_is_a_warning(self, folder: Path) -> None:
+        content = json.loads((folder / "datalist.json").read_text())
+        items = [item for section in content.values() if isinstance(section, list) for item in section]
+        for number, item in enumerate(items):
+            item["tags"] = {"treatment": "control", "plate": f"plate {number}", "dose_um": number}
+        items[0]["tags"]["treatment"] = "contorl"
+        (folder / "datalist.json").write_text(json.dumps(content))
+        message = f"treatment: got 'contorl' in one image, and 'control' in {len(items) - 1}; is it misspelt?"
+        assert self.found(folder) == [(items[0]["image"], "class-value", message)]
+
+    def test_labels_that_cannot_be_read_are_reported_once(self, folder: Path) -> None:
+        label = next((folder / "labels").iterdir())
+        label.write_bytes(b"no labels")
+        place = f"labels/{label.name}"
+        assert [(fault.place, fault.kind) for fault in check_dataset(folder)] == [(place, "unreadable")]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ([{"round"}, {"round"}, {"rond"}], [2]),
+        ([{"round"}, {"rond"}], []),
+        ([{"rond"}, {"round"}, {"rond"}, {"round"}], []),
+        ([{"female"}, {"female"}, {"male"}], []),
+        ([{"plate 1"}, {"plate 1"}, {"plate 2"}], []),
+        ([{"round", "rond"}, {"round"}], [0]),
+    ],
+    ids=["misspelt", "both rare", "both frequent", "another length", "another number", "beside the right one"],
+)
+def test_a_rare_name_like_a_frequent_one_is_probably_misspelt(names: list[set[str]], found: list[int]) -> None:
+    assert [position for position, _ in misspelt(names)] == found

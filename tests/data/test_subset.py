@@ -1,5 +1,7 @@
 """Training on a few of the labelled images."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,5 +38,14 @@ def test_images_without_a_group_can_be_chosen():
 def test_impossible_numbers_are_refused():
     with pytest.raises(DatasetError, match="got labelled_images=21, but there are only 20 for training"):
         labelled_subset(ITEMS, 21, seed=0)
-    with pytest.raises(ValueError, match="got labelled_images=0, expected a whole number from 1"):
-        labelled_subset(ITEMS, 0, seed=0)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.0, "2", True, [2]], ids=repr)
+def test_what_is_no_number_of_images_is_refused(size):
+    with pytest.raises(DatasetError, match=re.escape(f"got labelled_images={size!r}, expected a whole number from 1")):
+        labelled_subset(ITEMS, size, seed=0)
+
+
+def test_images_of_a_group_are_added_by_name_before_the_next_group():
+    chosen = names(6)
+    assert chosen == [name for first in chosen[::2] for name in (first, f"{int(first.partition('.')[0]) + 1}.tif")]
