@@ -1,4 +1,4 @@
-"""An environment in which the package comes from a wheel alone, and its dependencies from the environment of the tests."""
+"""An environment in which the package comes from a wheel alone, and its dependencies from the environment of tests."""
 
 import os
 import subprocess
@@ -30,8 +30,8 @@ class Environment:
         (found,) = self.folder.rglob("site-packages")
         return found
 
-    def run(self, *words: object) -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment, such as `cellseg`, and check that it succeeds."""
+    def run(self, *words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment, such as `cellseg`, and check its exit code."""
         program, *rest = map(str, words)
         variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         done = subprocess.run(
@@ -42,7 +42,7 @@ class Environment:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{words}:\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == code, f"{words}:\n{done.stdout}\n{done.stderr}"
         return done
 
     def bundle_run(self, workflow: str, config: Path, **settings: object) -> subprocess.CompletedProcess[str]:

@@ -130,50 +130,64 @@ def zoo(installed: Environment) -> Path:
 
 
 WHERE = """
-import importlib.metadata, sys, cellseg_monai, cellseg_monai.bundle as bundle
-print(cellseg_monai.__file__, bundle.find_bundle("nuclei"), importlib.metadata.distribution("cellseg_monai").locate_file(""))
+import importlib.metadata, sys, cellseg_monai, cellseg_monai.bundle
+print(cellseg_monai.__file__)
+print(cellseg_monai.bundle.find_bundle("nuclei"))
+print(importlib.metadata.distribution("cellseg_monai").locate_file("cellseg_monai"))
 print(*sys.path, sep="\\n")
 """
+RESULTS = ("labels", "csv")
 
 
 @pytest.mark.slow
 class TestInstalled:
-    """The package and its bundles, installed from a wheel."""
+    """The package and its bundles, installed from a wheel in an environment without the checkout."""
 
-    def test_package_and_bundles_are_those_of_the_wheel(self, installed: Environment) -> None:
-        where, *path = installed.run("python", "-c", WHERE).stdout.splitlines()
-        assert all(str(installed.packages) in place for place in where.split())
-        assert not [place for place in path if (Path(place or installed.here) / "cellseg_monai").exists()][1:]
-        assert str(ROOT) not in path
+    def test_package_and_bundles_come_from_the_wheel_alone(self, installed: Environment) -> None:
+        lines = installed.run("python", "-c", WHERE).stdout.splitlines()
+        assert all(Path(place).is_relative_to(installed.packages) for place in lines[:3])
+        packages = [Path(place or installed.here, "cellseg_monai") for place in lines[3:]]
+        assert [package for package in packages if package.exists()] == [installed.packages / "cellseg_monai"]
 
     def test_segmenting_gives_the_results_and_the_record_of_the_checkout(self, installed: Environment) -> None:
-        images = installed.here / "data" / "images"
-        installed.run("cellseg", "segment", images, "--output", "segmented", "--export", "labels,csv")
-        other = installed.here / "checkout"
-        words = ["-m", "cellseg_monai", "segment", images, "--output", other, "--export", "labels,csv"]
-        subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, check=True, capture_output=True)
-        records = []
-        for folder in (installed.here / "segmented", other):
-            record = json.loads((folder / "run.json").read_text())
-            records.append({name: record[name] for name in ("about", "images", "arguments", "versions", "device")})
-        assert records[0] == records[1]
-        assert records[0]["about"]["bundles"]["nuclei"]["bundle"]["code_sha256"] is None
-        own = ("run.json",)
-        found = [
-            {name: sha for name, sha in files(folder).items() if name not in own}
-            for folder in (installed.here / "segmented", other)
-        ]
-        assert found[0] == found[1]
+        words = ("segment", installed.here / "data" / "images", "--export", ",".join(RESULTS), "--output")
+        ran = installed.run("cellseg", *words, "segmented")
+        assert ran.stderr.startswith("loading PyTorch and MONAI")
+        command = [sys.executable, "-m", "cellseg_monai", *map(str, words), str(installed.here / "checkout")]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        outputs = [installed.here / name for name in ("segmented", "checkout")]
+        records = [json.loads((output / "run.json").read_text(encoding="utf-8")) for output in outputs]
+        for record in records:
+            for image in record["images"]:
+                del image["seconds"]
+        for part in ("about", "images", "arguments"):
+            assert records[0][part] == records[1][part]
+        assert set(records[0]["about"]["bundles"]["nuclei"]["bundle"]) == {"name", "version", "weights_sha256"}
+        results = [{name: digest for name, digest in files(output).items() if name != "run.json"} for output in outputs]
+        assert results[0] == results[1]
+        assert len(results[0]) == len(RESULTS) * len(records[0]["images"])
 
-    def test_scores_and_reports(self, installed: Environment) -> None:
-        pairs = ("--truth", "data/labels", "--pred", "segmented/images")
-        assert installed
-        installed.run("cellseg", "evaluate", *pairs, "--protocol", "cellseg")
+    def test_results_are_scored_and_reported(self, installed: Environment) -> None:
+        pairs = ("--truth", "data/labels", "--pred", "data/labels")
+        assert "f1_0.5" in installed.run("cellseg", "evaluate", *pairs).stdout
         installed.run("cellseg", "report", "--images", "data/images", *pairs, "--output", "report.html")
+        assert (installed.here / "report.html").is_file()
 
-    def test_a_workflow_of_an_installed_bundle_writes_to_the_working_folder(
+    def test_workflows_of_an_installed_bundle_write_to_the_working_folder(
         self, installed: Environment, zoo: Path
     ) -> None:
-        configs = zoo / "nuclei" / "configs"
+        """The fixture `installed` checks that no installed file changes."""
+        configs, output = zoo / "nuclei" / "configs", installed.here / "runs" / "nuclei"
         installed.bundle_run("evaluating", configs / "evaluate.json", dataset_dir="data")
-        assert (installed.here / "runs" / "nuclei" / "evaluation" / "cellseg_summary.json").is_file()
+        assert (output / "evaluation" / "cellseg_summary.json").is_file()
+        small = {"epochs": 1, "steps_per_epoch": 1, "crops_per_image": 1, "roi_size": "[64,64]"}
+        installed.bundle_run("training", configs / "train.json", dataset_dir="data", **small)
+        assert (output / "model.pt").is_file()
+
+    def test_a_bundle_is_checked_and_copied(self, installed: Environment, zoo: Path) -> None:
+        assert installed.run("cellseg", "bundle", "check", "nuclei").stdout == "nuclei: no problems found\n"
+        installed.run("cellseg", "bundle", "copy", "nuclei", "--output", "mine")
+        copied = {name: digest for name, digest in files(zoo / "nuclei").items() if name != "bundle.json"}
+        assert files(installed.here / "mine") == copied
+        refused = installed.run("cellseg", "bundle", "build", "nuclei", code=1)
+        assert "its recipe is only in a checkout" in refused.stderr

@@ -53,7 +53,7 @@ def find_output(bundle_root: str) -> str:
     if not is_installed(root):
         return f"{bundle_root}/output"
     output = os.path.join("runs", root.resolve().name)
-    logger.info(f"output_dir: {os.path.abspath(output)}, because {root} is an installed package")
+    logger.info(f"output_dir: {os.path.abspath(output)}, because {root} was installed with this package")
     return output
 
 
