@@ -139,6 +139,20 @@ print(*sys.path, sep="\\n")
 RESULTS = ("labels", "csv")
 
 
+@pytest.fixture(scope="module")
+def segmented(installed: Environment) -> Path:
+    """The results of `cellseg segment`."""
+    ran = installed.run(*segmenting(installed, installed.here / "segmented"))
+    assert ran.stderr.startswith("loading PyTorch and MONAI")
+    return installed.here / "segmented"
+
+
+def segmenting(installed: Environment, output: Path) -> tuple[str, ...]:
+    """Return the command that segments the generated images."""
+    images = installed.here / "data" / "images"
+    return ("cellseg", "segment", str(images), "--export", ",".join(RESULTS), "--output", str(output))
+
+
 @pytest.mark.slow
 class TestInstalled:
     """The package and its bundles, installed from a wheel in an environment without the checkout."""
@@ -149,13 +163,12 @@ class TestInstalled:
         packages = [Path(place or installed.here, "cellseg_monai") for place in lines[3:]]
         assert [package for package in packages if package.exists()] == [installed.packages / "cellseg_monai"]
 
-    def test_segmenting_gives_the_results_and_the_record_of_the_checkout(self, installed: Environment) -> None:
-        words = ("segment", installed.here / "data" / "images", "--export", ",".join(RESULTS), "--output")
-        ran = installed.run("cellseg", *words, "segmented")
-        assert ran.stderr.startswith("loading PyTorch and MONAI")
-        command = [sys.executable, "-m", "cellseg_monai", *map(str, words), str(installed.here / "checkout")]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        outputs = [installed.here / name for name in ("segmented", "checkout")]
+    def test_segmenting_gives_the_results_and_the_record_of_the_checkout(
+        self, installed: Environment, segmented: Path, tmp_path: Path
+    ) -> None:
+        words = segmenting(installed, tmp_path)[1:]
+        subprocess.run([sys.executable, "-m", "cellseg_monai", *words], cwd=ROOT, check=True, capture_output=True)
+        outputs = [segmented, tmp_path]
         records = [json.loads((output / "run.json").read_text(encoding="utf-8")) for output in outputs]
         for record in records:
             for image in record["images"]:
@@ -167,9 +180,9 @@ class TestInstalled:
         assert results[0] == results[1]
         assert len(results[0]) == len(RESULTS) * len(records[0]["images"])
 
-    def test_results_are_scored_and_reported(self, installed: Environment) -> None:
-        pairs = ("--truth", "data/labels", "--pred", "data/labels")
-        assert "f1_0.5" in installed.run("cellseg", "evaluate", *pairs).stdout
+    def test_results_are_scored_and_reported(self, installed: Environment, segmented: Path) -> None:
+        pairs = ("--truth", "data/labels", "--pred", segmented)
+        assert "dice_mean" in installed.run("cellseg", "evaluate", *pairs, "--protocol", "cellseg").stdout
         installed.run("cellseg", "report", "--images", "data/images", *pairs, "--output", "report.html")
         assert (installed.here / "report.html").is_file()
 
