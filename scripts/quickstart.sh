@@ -11,7 +11,9 @@ EXTRAS=test . "$(dirname "$0")/environment.sh"
 images=$output/data/images
 segmented=$output/segmented
 [ -d "$output/data" ] || cellseg data sample "$output/data"
-cellseg segment "$images" --output "$segmented" --report --resume
+resume=
+if [ -e "$segmented" ]; then resume=--resume; fi
+cellseg segment "$images" --output "$segmented" --report $resume
 cellseg report --images "$images" --truth "$output/data/labels" --pred "$segmented" \
     --output "$output/segmented.html"
 
