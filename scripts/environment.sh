@@ -1,13 +1,24 @@
 # Sourced by the other scripts: installs cellseg_monai with the extras in $EXTRAS into the active environment.
 # If none is active, it uses .venv next to setup.cfg, and creates it if necessary.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+activation=  # the command that activates the environment, if the user has not done so
 if [ -z "${VIRTUAL_ENV:-}" ] && [ -z "${CONDA_PREFIX:-}" ]; then
-    if [ ! -x .venv/bin/python ]; then
+    if [ ! -x .venv/bin/python ] && [ ! -x .venv/Scripts/python.exe ]; then
         echo "creating the environment .venv"
         "${PYTHON:-python3}" -m venv .venv
     fi
-    . .venv/bin/activate
+    folder=bin
+    if [ -d .venv/Scripts ]; then folder=Scripts; fi  # the bash of Git on Windows
+    activation=". $(printf %q "$PWD/.venv/$folder/activate")"
+    . ".venv/$folder/activate"
 fi
+say_activation() {
+    if [ -n "$activation" ]; then
+        echo
+        echo "To use cellseg in this terminal, activate the environment:"
+        echo "  $activation"
+    fi
+}
 if ! python -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
     echo "error: got $(python --version), expected Python 3.10 or newer; set PYTHON=/path/to/python3" >&2
     exit 1

@@ -8,4 +8,7 @@ EXTRAS=${EXTRAS:-test}
 . "$(dirname "$0")/environment.sh"
 # One worker per core, with one thread each: most tests are too small for more threads to help.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-exec python -m pytest -q -n auto --dist loadfile --durations=8 "${selection[@]}" "$@"
+code=0
+python -m pytest -q -n auto --dist loadfile --durations=8 "${selection[@]}" "$@" || code=$?
+say_activation
+exit $code

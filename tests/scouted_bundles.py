@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cellseg_monai.bundle import origin, run
+from cellseg_monai.bundle import origin
 from cellseg_monai.networks import scout_network
 from cellseg_monai.scouting import KINDS
 from cellseg_monai.training.checkpoint_metadata import make_metadata, state_with_metadata
@@ -37,15 +37,14 @@ def scouted_bundles(folder: Path, monkeypatch: pytest.MonkeyPatch, *, log_varian
     The weights of `nuclei` are the shipped ones, as if trained on bright objects of 28 px.
     """
     for name in ("scout", "nuclei"):
-        shutil.copytree(origin.SHIPPED / name, folder / name, ignore=shutil.ignore_patterns("output"))
+        shutil.copytree(origin.shipped_folder() / name, folder / name, ignore=shutil.ignore_patterns("output"))
         (folder / name / "models").mkdir(exist_ok=True)
     save_scout(folder / "scout" / "models" / "model.pt", log_variance=log_variance)
     weights = folder / "nuclei" / "models" / "model.pt"
     state = torch.load(weights, weights_only=True)
     state._metadata["cellseg_monai"]["preprocess"] |= {"diameter_px": 28.0, "polarity": "bright"}
     torch.save(state, weights)
-    for module in (origin, run):
-        monkeypatch.setattr(module, "SHIPPED", folder)
+    monkeypatch.setattr(origin, "_INSTALLED", folder)
     return folder
 
 

@@ -126,8 +126,9 @@ def test_a_wrong_folder_is_refused_in_one_line(
     monkeypatch.chdir(tmp_path)
     assert cellseg(monkeypatch, *words) == 1
     printed = capsys.readouterr().err
-    assert printed.startswith("error: ")
-    assert message in printed
+    error = printed.splitlines()[-1]  # after the line that says what is loading, if there is one
+    assert error.startswith("error: ")
+    assert message in error
     assert "Traceback" not in printed
 
 

@@ -37,33 +37,17 @@ from monai.bundle.utils import merge_kv
 
 from cellseg_monai._version import __version__
 from cellseg_monai.bundle.layout import json_text
-from cellseg_monai.bundle.origin import SHIPPED
+from cellseg_monai.bundle.origin import is_installed
 from cellseg_monai.bundle.recipe import Config, Recipe, overlay_base, read_json, read_recipe
 from cellseg_monai.bundle.references import unreferenced_keys
 from cellseg_monai.bundle.shipped_weights import ShippedWeights, find_shipped_weights
 from cellseg_monai.errors import BundleError
 
-__all__ = ["build_bundle", "drifted_files", "find_bundles", "merge_configs"]
+__all__ = ["build_bundle", "drifted_files", "merge_configs"]
 
 _SETTINGS = ("preprocess", "postprocess")
 _VERSIONED = ("monai", "torch", "numpy")
 _REQUIRED_PACKAGES = ("pytorch-ignite", "segmentation-models-pytorch", "tifffile", "scikit-image", "scipy")
-
-
-def find_bundles(bundles_dir: str | Path | None = None) -> list[Path]:
-    """Return the bundle folders, which are those that contain a `bundle.json`, in alphabetical order.
-
-    Args:
-        bundles_dir: folder that contains the bundles; None for the bundles that ship with this package.
-
-    Raises:
-        BundleError: `bundles_dir` contains no bundle.
-    """
-    parent = SHIPPED if bundles_dir is None else Path(bundles_dir)
-    folders = sorted(path.parent for path in parent.glob("*/bundle.json"))
-    if not folders:
-        raise BundleError(f"no */bundle.json in {parent.absolute()}; pass the folders of bundles")
-    return folders
 
 
 def build_bundle(bundle: str | Path) -> dict[str, str]:
@@ -76,9 +60,15 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
         The content of each file by its path relative to the bundle folder, such as `configs/train.json`.
 
     Raises:
-        BundleError: `bundle.json`, the recipe or `models/weights.json` is incomplete or contains an unknown name.
+        BundleError: `bundle.json`, the recipe or `models/weights.json` is incomplete or contains an unknown name; or
+            the bundle was installed with this package, without its recipe.
     """
     bundle = Path(bundle)
+    if is_installed(bundle):
+        raise BundleError(
+            f"{bundle} was installed with this package: its configs are complete, and its recipe is only in a checkout "
+            f"of cellseg_monai; build it there, or edit a copy from `cellseg bundle copy {bundle.name}`"
+        )
     own, recipe = _read_bundle(bundle)
     shipped = find_shipped_weights(bundle)
     files = _workflows(bundle, own, recipe)

@@ -16,6 +16,7 @@ from monai.bundle import ComponentLocator, ConfigParser
 from cellseg_monai.bundle.build import drifted_files, merge_configs
 from cellseg_monai.bundle.command_line import check_overrides
 from cellseg_monai.bundle.network_check import network_faults
+from cellseg_monai.bundle.origin import is_installed
 from cellseg_monai.bundle.recipe import overlay_base
 from cellseg_monai.bundle.references import references, unreferenced_keys
 from cellseg_monai.bundle.shipped_weights import find_shipped_weights, postprocess_from_mapping
@@ -40,7 +41,7 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
 
     Args:
         bundle: the bundle folder. If it contains a `bundle.json`, which packed bundles lack, the generated files must
-            match it.
+            match it, unless the bundle was installed without its recipe.
         overrides: overrides by name, checked like those on the command line. At least one workflow must accept each.
 
     Raises:
@@ -60,7 +61,7 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
         if (bundle / "bundle.json").is_file():
             remedy = f"write the configs with `cellseg bundle build {bundle}`"
         raise BundleError(f"no configs/*.json with a `run` in {bundle.absolute()}; {remedy}")
-    if (bundle / "bundle.json").is_file():
+    if (bundle / "bundle.json").is_file() and not is_installed(bundle):
         faults += [f"{path}: out of date; rebuild it with `cellseg bundle build`" for path in drifted_files(bundle)]
     for path, config in workflows.items():
         faults += [f"{path}: {fault}" for fault in _config_faults(config)]

@@ -1,16 +1,18 @@
-"""Finding a bundle folder, its weights, and the post-processing settings that belong to the weights."""
+"""Finding a bundle folder, its output, its weights, and the post-processing settings that belong to the weights."""
 
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 from cellseg_monai.bundle.command_line import command_line_options, config_files
+from cellseg_monai.bundle.origin import is_installed
 from cellseg_monai.errors import BundleError, CheckpointError
 from cellseg_monai.settings import read_mapping
 from cellseg_monai.training.checkpoint_file import BEST, LAST, fitted_settings
 
-__all__ = ["find_bundle_root", "find_checkpoint", "find_postprocess"]
+__all__ = ["find_bundle_root", "find_checkpoint", "find_output", "find_postprocess"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,23 @@ def find_bundle_root(name: str) -> str:
             return str(folder)
     looked = ", ".join(str(folder.absolute()) for folder in candidates)
     raise BundleError(f"no bundle named {name!r} in {looked}; pass the folder with configs/ as --bundle_root PATH")
+
+
+def find_output(bundle_root: str) -> str:
+    """Return the default of `output_dir`: the folder for everything that a bundle's workflows write.
+
+    This is `output` in the bundle folder. Nothing is written among installed packages, so for a bundle that a wheel
+    brought, it is `runs/<name of the bundle>` in the working directory.
+
+    Args:
+        bundle_root: the bundle folder.
+    """
+    root = Path(bundle_root)
+    if not is_installed(root):
+        return f"{bundle_root}/output"
+    output = os.path.join("runs", root.resolve().name)
+    logger.info(f"output_dir: {os.path.abspath(output)}, because {root} was installed with this package")
+    return output
 
 
 def find_checkpoint(output_dir: str, bundle_root: str) -> str:

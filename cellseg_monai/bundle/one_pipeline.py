@@ -13,8 +13,8 @@ from monai.bundle import ConfigParser
 from cellseg_monai.bundle.command_line import own_message
 from cellseg_monai.bundle.find import find_checkpoint, find_postprocess
 from cellseg_monai.bundle.literal import literal
+from cellseg_monai.bundle.locate import find_bundle
 from cellseg_monai.bundle.origin import code_digest
-from cellseg_monai.bundle.run import find_bundle
 from cellseg_monai.bundle.training_data import find_training_data
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.digest import file_digest

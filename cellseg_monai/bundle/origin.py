@@ -10,23 +10,45 @@ from pathlib import Path
 from cellseg_monai.bundle_name import is_bundle_path
 from cellseg_monai.digest import file_digest
 
-__all__ = ["SHIPPED", "code_digest", "is_shipped", "shipped_names"]
+__all__ = ["code_digest", "is_installed", "is_shipped", "shipped_folder", "shipped_names"]
 
-SHIPPED = Path(__file__).parents[2] / "bundles"
-"""The folder of the bundles that ship with this package."""
+_PACKAGE = Path(__file__).parents[1]
+_INSTALLED = _PACKAGE / "zoo"
 
 _CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
 _NO_CODE = ("__pycache__", "output")  # written by running a bundle
 
 
+def shipped_folder() -> Path:
+    """Return the folder of the bundles that ship with this package.
+
+    A wheel holds them in `cellseg_monai/zoo`, which `setup.cfg` fills from `bundles/`. A checkout, also one that is
+    installed with `pip install -e`, has no such folder and uses `bundles/` itself.
+    """
+    return _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "bundles"
+
+
 def shipped_names() -> list[str]:
     """Return the names of the bundles that ship with this package."""
-    return sorted(path.parent.parent.name for path in SHIPPED.glob("*/configs/metadata.json"))
+    return sorted(path.parent.parent.name for path in shipped_folder().glob("*/configs/metadata.json"))
 
 
 def is_shipped(bundle: str | Path) -> bool:
     """Return True if a bundle ships with this package, whether it is given by its name or by its path."""
-    return not is_bundle_path(bundle) or Path(os.path.realpath(bundle)).parent == Path(os.path.realpath(SHIPPED))
+    return not is_bundle_path(bundle) or _lies_in(bundle, shipped_folder())
+
+
+def is_installed(root: str | Path) -> bool:
+    """Return True for the folder of a bundle that a wheel brought, in which nothing may be written.
+
+    Args:
+        root: the bundle folder.
+    """
+    return _lies_in(root, _INSTALLED)
+
+
+def _lies_in(root: str | Path, folder: Path) -> bool:
+    return Path(os.path.realpath(root)).parent == Path(os.path.realpath(folder))
 
 
 def code_digest(root: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Recipes: folders in `bundles/recipes/` with everything that bundles of one kind share."""
+"""Recipes: folders in `bundles/recipes/` of a checkout with everything that bundles of one kind share."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from cellseg_monai.bundle.find import find_checkpoint, find_postprocess
+from cellseg_monai.bundle.locate import find_bundle
 from cellseg_monai.bundle.origin import shipped_names
-from cellseg_monai.bundle.run import find_bundle
 from cellseg_monai.digest import file_digest
 from cellseg_monai.inference.torch_network import torch_network
 from cellseg_monai.networks import fold_normalisation

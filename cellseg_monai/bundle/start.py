@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cellseg_monai.bundle.find import find_checkpoint
-from cellseg_monai.bundle.run import find_bundle
+from cellseg_monai.bundle.locate import find_bundle
 from cellseg_monai.bundle_name import is_bundle_path
 from cellseg_monai.errors import CheckpointError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cellseg_monai.bundle.run import find_bundle
+from cellseg_monai.bundle.locate import find_bundle
 from cellseg_monai.bundle.shipped_weights import find_shipped_weights
 from cellseg_monai.quality import TrainingData
 

@@ -10,7 +10,7 @@ import os
 import sys
 
 from cellseg_monai.allocation import keep_freed_memory
-from cellseg_monai.cli.bundles import bundle_build, bundle_check, bundle_encoder, calibrate, compare
+from cellseg_monai.cli.bundles import bundle_build, bundle_check, bundle_copy, bundle_encoder, calibrate, compare
 from cellseg_monai.cli.data_sets import (
     data_check,
     data_fetch,
@@ -36,7 +36,7 @@ from cellseg_monai.one_line import message_of
 __all__ = ["main"]
 
 COMMANDS = {
-    "bundle": {"build": bundle_build, "check": bundle_check, "encoder": bundle_encoder},
+    "bundle": {"build": bundle_build, "check": bundle_check, "copy": bundle_copy, "encoder": bundle_encoder},
     "calibrate": calibrate,
     "compare": compare,
     "data": {

@@ -1,10 +1,12 @@
-"""The commands `cellseg bundle build`, `bundle check`, `bundle encoder`, `calibrate` and `compare`."""
+"""The commands `cellseg bundle build`, `bundle check`, `bundle copy`, `bundle encoder`, `calibrate` and `compare`."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellseg_monai.cli.loading import say_loading
 from cellseg_monai.cli.outputs import check_apart, check_folder, check_new
 from cellseg_monai.cli.printing import print_line
 from cellseg_monai.cli.used_bundle import announce, bundle_folder, used_bundle
@@ -14,7 +16,7 @@ from cellseg_monai.segment_options import SINGLE_BUNDLE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["bundle_build", "bundle_check", "bundle_encoder", "calibrate", "compare"]
+__all__ = ["bundle_build", "bundle_check", "bundle_copy", "bundle_encoder", "calibrate", "compare"]
 
 
 def bundle_build(*bundles: str, check: bool = False) -> None:
@@ -26,9 +28,12 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
         check: only list the files that are out of date, and fail if there are any; write nothing.
     """
     from cellseg_monai.atomic import replacing
-    from cellseg_monai.bundle import build_bundle, drifted_files, find_bundles
+    from cellseg_monai.bundle import find_bundles
 
     folders = [bundle_folder(bundle) for bundle in bundles] or find_bundles()
+    say_loading()
+    from cellseg_monai.bundle import build_bundle, drifted_files
+
     drifted = [path for folder in folders for path in drifted_files(folder)]
     if check:
         for path in drifted:
@@ -56,14 +61,33 @@ def bundle_check(bundle: str, **overrides: object) -> None:
         bundle: name of a bundle that ships with this package, or bundle folder, such as ./mine.
         overrides: config overrides to check, such as --epochs 3; each key must exist in one of the configs.
     """
+    folder = bundle_folder(bundle)
+    say_loading()
     from cellseg_monai.bundle import bundle_faults
 
-    faults = bundle_faults(bundle_folder(bundle), overrides)
+    faults = bundle_faults(folder, overrides)
     for fault in faults:
         print_line(fault)
     if faults:
         raise SystemExit(one_line(f"{len(faults)} problem(s) in {bundle}"))
     print_line(f"{bundle}: no problems found")
+
+
+def bundle_copy(bundle: str, *, output: str) -> None:
+    """Copy a bundle with its weights to a folder of your own, where you can change its configs and train it.
+
+    A run of the copy writes to output/ in its folder. The bundles of an installed package stay as they are.
+
+    Args:
+        bundle: name of a bundle that ships with this package; or path of a bundle's folder or zip, such as ./mine.
+        output: new folder for the copy, such as ./nuclei.
+    """
+    from cellseg_monai.bundle import copy_bundle
+
+    folder = copy_bundle(bundle, output)
+    print_line(f"{folder}: a copy of {bundle}")
+    config = shlex.quote(str(folder / "configs" / "train.json"))
+    print_line(f"to train it: python -m monai.bundle run training --config_file {config} --dataset_dir DATA")
 
 
 def bundle_encoder(name: str, *, output: str) -> None:
@@ -116,15 +140,17 @@ def calibrate(
             index.csv reserves for testing; the alternative is validation.
         datalist: file that divides the data set into sections, if not its datalist.json.
     """
-    from cellseg_monai.bundle import run_bundle
-
     check_folder(output)
     check_apart(output, images=Path(directory) / "images", labels=Path(directory) / "labels")
     folder = Path(output)
     check_new(folder / name for name in ("postprocess.json", "calibration/curve.csv", "calibration/calibration.json"))
     overrides = {"checkpoint": checkpoint, "datalist": datalist}
+    root = used_bundle(bundle)
+    say_loading()
+    from cellseg_monai.bundle import run_bundle
+
     run_bundle(
-        used_bundle(bundle),
+        root,
         "calibrate",
         dataset_dir=str(directory),
         output_dir=str(folder),
@@ -164,11 +190,12 @@ def compare(
         datalist: file that divides the data set into sections, if not its datalist.json.
         knobs: overrides of train.json for all training runs, such as --batch_size 4 --roi_size "[128,128]".
     """
+    check_folder(output)
+    check_apart(output, images=Path(dataset) / "images", labels=Path(dataset) / "labels")
+    say_loading()
     from cellseg_monai.comparison import compare as compare_runs
     from cellseg_monai.comparison.runs import find_runs
 
-    check_folder(output)
-    check_apart(output, images=Path(dataset) / "images", labels=Path(dataset) / "labels")
     for folder in dict.fromkeys(run.folder for run in find_runs(bundles, knobs)):
         announce(folder, folder)
     comparison = compare_runs(

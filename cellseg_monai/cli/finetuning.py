@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellseg_monai.cli.loading import say_loading
 from cellseg_monai.cli.outputs import check_apart, check_folder
 from cellseg_monai.cli.printing import print_line
 from cellseg_monai.cli.used_bundle import used_bundle
@@ -45,10 +46,11 @@ def finetune(
         seed: random seed for the division of the images and for training.
         knobs: overrides of the bundle's train.json, such as --batch_size 4 --frozen_epochs 0 --encoder_rate 1.
     """
-    from cellseg_monai.finetuning import finetune as run
-
     _check(directory, output)
     used_bundle(bundle)
+    say_loading()
+    from cellseg_monai.finetuning import finetune as run
+
     made = run(
         directory,
         output_dir=output,
@@ -104,10 +106,11 @@ def learning_curve(
         seed: random seed for the choice of images and for training.
         knobs: overrides of the bundle's train.json, such as --batch_size 4.
     """
-    from cellseg_monai.finetuning import learning_curve as run
-
     _check(directory, output)
     used_bundle(bundle)
+    say_loading()
+    from cellseg_monai.finetuning import learning_curve as run
+
     curve = run(
         directory,
         output_dir=output,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cellseg_monai.cli.faults import check_workers
 from cellseg_monai.cli.printing import print_error
+from cellseg_monai.cli.quality import check_exports
 from cellseg_monai.cli.used_bundle import used_bundle
 from cellseg_monai.segment_options import AUTO
 
@@ -46,31 +47,38 @@ class Plan(NamedTuple):
     workers: int | None
 
     @classmethod
-    def of(cls, options: SegmentOptions, dask: str | None = None, workers: int | None = None) -> Plan:
-        """Check options and make a plan from them.
+    def of(
+        cls, options: SegmentOptions, dask: str | None = None, workers: int | None = None, *, report: bool = False
+    ) -> Plan:
+        """Check options and make a plan from them. What needs no PyTorch, which loads slowly, is checked first.
 
         Args:
             options: the options.
             dask: address of a Dask cluster, or "local".
             workers: number of Dask processes on this machine.
+            report: True if a page about the run is to be written, which needs some of the exports.
 
         Raises:
             ValueError: an export, the device or the bundle does not exist; `dask` and `workers` contradict each other;
                 or Dask is not installed.
         """
         dask = _cluster(dask, workers)
-        from cellseg_monai.bundle import PipelineLoader
         from cellseg_monai.exports import chosen_exports
         from cellseg_monai.inference import Reading
-        from cellseg_monai.inference.torch_network import choose_device
 
         exports = chosen_exports(options.export)
         if not exports:
             raise ValueError("got no exports; list the files to write, for example --export labels,csv")
+        if report:
+            check_exports(exports)
         reading = Reading(options.axes, options.pixel_size_um)
-        device = str(choose_device(options.device))
         # Pass the bundle's folder, because processes elsewhere might not find a bundle by its name or as a zip.
         bundle = AUTO if options.bundle == AUTO else str(used_bundle(options.bundle).absolute())
+        from cellseg_monai.inference.torch_network import choose_device
+
+        device = str(choose_device(options.device))
+        from cellseg_monai.bundle import PipelineLoader
+
         load = PipelineLoader(replace(options, bundle=bundle))
         return cls(options, exports, reading, load, device, dask, workers)
 

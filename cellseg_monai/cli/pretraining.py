@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from cellseg_monai.cli.loading import say_loading
 from cellseg_monai.cli.outputs import check_apart, check_folder
 from cellseg_monai.cli.printing import print_line
 from cellseg_monai.cli.used_bundle import used_bundle
@@ -42,8 +43,7 @@ def pretrain(
         resume: continue a run that was stopped.
         knobs: overrides of the bundle's pretrain.json, such as --batch_size 32 --roi_size "[96,96]".
     """
-    from cellseg_monai.bundle import find_bundles, run_bundle
-    from cellseg_monai.training import EncoderFile
+    from cellseg_monai.bundle import find_bundles
 
     check_folder(output)
     check_apart(output, images=Path(directory))
@@ -54,6 +54,10 @@ def pretrain(
             f"{bundle} has no encoder from segmentation-models-pytorch that could be trained without labels; use one "
             f"of {', '.join(able)}"
         )
+    say_loading()
+    from cellseg_monai.bundle import run_bundle
+    from cellseg_monai.training import EncoderFile
+
     settings = {**knobs, **({} if epochs is None else {"epochs": epochs})}
     folders = {"dataset_dir": directory, "output_dir": output}
     tasks = {"contrast": contrast, "inpainting": inpainting, "seed": seed, "resume": resume}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.loading import say_loading
 from cellseg_monai.cli.outputs import check_new
 from cellseg_monai.cli.printing import print_error, print_line, print_lines
 from cellseg_monai.one_line import one_line
@@ -49,7 +50,7 @@ def scout(
         pixel_size: pixel size of the images in µm, overriding the one in the files; diameters are also given in µm.
         checkpoint: file with the weights, if not those shipped with the bundle scout.
     """
-    from cellseg_monai.bundle import load_scout
+    say_loading()
     from cellseg_monai.inference import find_images
     from cellseg_monai.pixels import channels_from_text
     from cellseg_monai.scouting import json_of_looks, write_looks
@@ -59,6 +60,8 @@ def scout(
     if output is not None:
         _check_output(Path(output))
     images, faults = find_images(inputs)
+    from cellseg_monai.bundle import load_scout
+
     load_scout(checkpoint)  # before anything is printed
     looks = []
     if not json:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellseg_monai.cli.faults import fail_if, print_flags, print_notes
+from cellseg_monai.cli.loading import say_loading
 from cellseg_monai.cli.plan import Plan, machine_of
 from cellseg_monai.cli.printing import print_error, print_line
-from cellseg_monai.cli.quality import check_exports, check_quality_page, run_file, write_quality
+from cellseg_monai.cli.quality import check_quality_page, run_file, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.segment_options import AUTO, SINGLE_BUNDLE, SegmentOptions, takes_options
 
@@ -54,19 +55,18 @@ def segment(
         workers: number of Dask processes on this machine; by default one per core with --dask local, as far as memory
             allows.
     """
+    chosen = SegmentOptions(**options).with_absolute_paths()
+    say_loading()
     from cellseg_monai.inference import RunFolder, find_images, misfits
 
-    chosen = SegmentOptions(**options).with_absolute_paths()
     folder = RunFolder(Path(output), resume=resume, report=report)
     if not dry_run:
         folder.check()
         _check_resumed(folder)
-    plan = Plan.of(chosen, dask, workers)
-    if report:
-        check_exports(plan.exports)
     images, faults = find_images(inputs, output=folder.path, results=folder.results())
     if not images:
         fail_if(faults)
+    plan = Plan.of(chosen, dask, workers, report=report)
     if dry_run:
         fail_if(_print_understood(plan.job(folder.path), images) + faults)
         return
@@ -101,6 +101,7 @@ def replay(
             allows.
         resume: continue an interrupted replay.
     """
+    say_loading()
     from cellseg_monai.inference import RunFolder, about_job, differences, images_of, read_run
 
     before = read_run(run_file(run))
@@ -113,9 +114,7 @@ def replay(
     folder = RunFolder(Path(output), resume=resume, report=report)
     folder.check()
     _check_resumed(folder)
-    plan = Plan.of(options, dask, workers)
-    if report:
-        check_exports(plan.exports)
+    plan = Plan.of(options, dask, workers, report=report)
     job = plan.job(folder.path)
     changed = differences(before["about"], about_job(job, plan.device))
     if seen := [changed.pop(name) for name in list(changed) if name.startswith("scout.")]:

@@ -9,7 +9,6 @@ from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import optimize
 
 from cellseg_monai.scouting.kinds import KINDS
 from cellseg_monai.settings import read_settings, settings_from_mapping, write_settings
@@ -126,6 +125,8 @@ def fitted_certainty(images: Sequence[Known]) -> Certainty:
     """
     temperature = spread_scale = 1.0
     if len(images) >= _LEAST_IMAGES:
+        from scipy import optimize  # slow to import, and only fitting needs it
+
         found = optimize.minimize_scalar(
             lambda log_temperature: wrongness(images, math.exp(log_temperature)),
             bounds=_LOG_TEMPERATURES,
