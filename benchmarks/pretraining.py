@@ -3,17 +3,20 @@
     python -m benchmarks.pretraining --data DATA --output RESULTS [--labelled bbbc039] [--images 12] [--encoder lite0]
 
 The encoder of the bundle `multihead_unet` starts from random weights, or from pretraining by contrast, by inpainting or
-by both, on the training images of all data sets in DATA, without their labels; the encoder `lite0` also from ImageNet.
-From each start, the network is trained on the same few annotated images for the same number of steps, with three seeds,
-and scored on the images that the set reserves for testing. Each pretraining is done once.
+by both, without labels, on the images of all data sets in DATA that their lists name for training; those for validation
+only give the scores of pretraining. The encoder `lite0` also starts from ImageNet. Each pretraining is done once.
 
-Finished runs are recorded in RESULTS/results.json, and the table is RESULTS/pretraining.md. Run the same command again
-to continue; `--most 1` stops after one more run.
+For each seed, a few annotated images are drawn from the set `--labelled`. From each start, the network is trained on
+them for the same number of steps, and its last state is scored on the images that the set reserves for testing.
+
+Finished runs are recorded in RESULTS/results.json with the minutes that they trained, and the table is
+RESULTS/pretraining.md. Run the same command again to continue; `--most 1` stops after one more run.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,7 @@ ENCODERS = {"lite0": "tu-tf_efficientnet_lite0", "b0": "tu-tf_efficientnetv2_b0"
 STARTS = {"contrast": (1.0, 0.0), "inpainting": (0.0, 1.0), "both": (1.0, 1.0)}
 RANDOM, IMAGENET = "random", "ImageNet"
 SCORES = {"dice_mean": "Dice", "f1_50_pooled": "F1 at IoU 0.5", "f1_pooled": "mean F1"}
-SIDE, BATCH = 128, 16
+EPOCH = 100
 
 
 def main() -> None:
@@ -45,8 +48,15 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=12, help="annotated images")
     parser.add_argument("--encoder", choices=list(ENCODERS), default="lite0")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--pretraining_steps", type=int, default=1500)
-    parser.add_argument("--steps", type=int, default=300, help="training steps on annotated images")
+    parser.add_argument("--pretraining_steps", type=steps, default=1500)
+    parser.add_argument("--pretraining_batch", type=int, default=16, help="crops in a step of pretraining")
+    parser.add_argument("--pretraining_rate", type=float, default=0.001, help="learning rate of pretraining")
+    parser.add_argument("--temperature", type=float, default=0.2, help="of contrast")
+    parser.add_argument("--block_px", type=int, default=16, help="side of the hidden blocks")
+    parser.add_argument("--hidden_share", type=float, default=0.4, help="share of the blocks that are hidden")
+    parser.add_argument("--side", type=int, default=128, help="side of the crops in pixels, in all trainings")
+    parser.add_argument("--steps", type=steps, default=300, help="training steps on annotated images")
+    parser.add_argument("--batch", type=int, default=16, help="crops in a step of training on annotated images")
     parser.add_argument("--learning_rate", type=float, default=0.001, help="of training on annotated images")
     parser.add_argument("--most", type=int, default=None, help="stop after this number of runs")
     arguments = parser.parse_args()
@@ -58,13 +68,24 @@ def main() -> None:
     print(table)
 
 
+def steps(text: str) -> int:
+    """Return a number of steps that can be divided into epochs of the same length.
+
+    >>> steps("60"), steps("1500")
+    (60, 1500)
+    """
+    number = int(text)
+    if number < 1 or (number > EPOCH and number % EPOCH):
+        raise argparse.ArgumentTypeError(f"got {number} steps, expected a multiple of {EPOCH}, or 1 to {EPOCH}")
+    return number
+
+
 def runs(arguments: argparse.Namespace) -> Iterator[Run]:
     """Yield the runs: each pretraining first, and then all trainings, seed by seed."""
-    files = {name: arguments.output / f"pretrained_{name}" / "encoder.safetensors" for name in STARTS}
-    for name, weights in STARTS.items():
-        options = (arguments.data, arguments.output, name, weights, arguments.encoder, arguments.pretraining_steps)
-        yield f"pretraining/{name}", pretrain, options
-    starts: dict[str, Path | None] = {RANDOM: None, **files}
+    for name in STARTS:
+        yield f"pretraining/{name}", pretrain, (arguments, name)
+    starts: dict[str, Path | None] = {RANDOM: None}
+    starts |= {name: arguments.output / f"pretrained_{name}" / "encoder.safetensors" for name in STARTS}
     if arguments.encoder == "lite0":
         starts[IMAGENET] = arguments.output / "imagenet.pt"
     for seed in arguments.seeds:
@@ -72,76 +93,94 @@ def runs(arguments: argparse.Namespace) -> Iterator[Run]:
             yield f"{start}/{seed}", train, (arguments, start, file, seed)
 
 
-def pretrain(
-    data: Path, output: Path, name: str, weights: tuple[float, float], encoder: str, steps: int
-) -> dict[str, Any]:
-    """Train an encoder without labels, and return the last line of its history."""
-    everything = load_datalist(data, write_lists(data, output / "lists"))
+def pretrain(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
+    """Train an encoder without labels, and return the last line of its history, and the minutes."""
+    output, folder = arguments.output, arguments.output / f"pretrained_{name}"
+    everything = load_datalist(arguments.data, write_lists(arguments.data, output / "lists"))
     bare: Datalist = {
         section: [{"image": item["image"], "group": item["group"]} for item in everything[section]]
         for section in ("training", "validation")
     }
     datalist = output / "unlabelled.json"
     write_datalist(datalist, bare)
-    epochs = max(1, steps // 100)
-    folder = output / f"pretrained_{name}"
+    contrast, inpainting = STARTS[name]
     run_bundle(
         find_bundle(BUNDLE),
         "pretrain",
-        dataset_dir=str(data),
+        dataset_dir=str(arguments.data),
         datalist=str(datalist),
         output_dir=str(folder),
-        contrast=weights[0],
-        inpainting=weights[1],
-        epochs=epochs,
-        steps_per_epoch=min(steps, 100),
-        batch_size=BATCH,
-        roi_size=[SIDE, SIDE],
+        contrast=contrast,
+        inpainting=inpainting,
+        temperature=arguments.temperature,
+        block_px=arguments.block_px,
+        hidden_share=arguments.hidden_share,
+        learning_rate=arguments.pretraining_rate,
+        batch_size=arguments.pretraining_batch,
         val_interval=5,
-        resume=True,
-        **{"network_def#encoder_name": ENCODERS[encoder]},
+        **in_epochs(arguments.pretraining_steps),
+        **shared(arguments),
     )
-    return dict(read_table(folder / "metrics.csv")[-1])
+    return {**read_table(folder / "metrics.csv")[-1], "minutes": minutes(folder)}
 
 
 def train(arguments: argparse.Namespace, start: str, file: Path | None, seed: int) -> dict[str, float]:
-    """Train on a few annotated images from a start, and return the scores on the images for testing."""
+    """Train on a few annotated images from a start, and return the scores on images for testing, and the minutes."""
     root, folder = find_bundle(BUNDLE), arguments.output / f"seed_{seed}" / start
     if start == IMAGENET and file is not None:
         torch.save(lite_encoder_weights("lite0"), file)
-    common = {"dataset_dir": str(arguments.data / arguments.labelled), "output_dir": str(folder)}
-    epochs = max(1, arguments.steps // 100)
+    common = {
+        "dataset_dir": str(arguments.data / arguments.labelled),
+        "output_dir": str(folder),
+        "split_seed": seed,
+        "seed": seed,
+    }
+    epochs = in_epochs(arguments.steps)
     run_bundle(
         root,
         "train",
         **common,
         encoder_weights=None if file is None else str(file),
         labelled_images=arguments.images,
-        split_seed=seed,
-        seed=seed,
-        epochs=epochs,
-        steps_per_epoch=min(arguments.steps, 100),
-        val_interval=epochs,
+        val_interval=epochs["epochs"],
         early_stop=0,
-        batch_size=BATCH,
-        roi_size=[SIDE, SIDE],
+        batch_size=arguments.batch,
         learning_rate=arguments.learning_rate,
-        resume=True,
-        **{"network_def#encoder_name": ENCODERS[arguments.encoder]},
+        **epochs,
+        **shared(arguments),
     )
     run_bundle(root, "evaluate", **common, section="test")
     scores = read_summary(folder / "evaluation", find_protocol("cellseg"))["scores"]
-    return {name: scores[name]["value"] for name in SCORES}
+    return {**{name: scores[name]["value"] for name in SCORES}, "minutes": minutes(folder)}
+
+
+def in_epochs(number: int) -> dict[str, int]:
+    """Return the settings for a number of steps; see `steps`."""
+    return {"epochs": max(1, number // EPOCH), "steps_per_epoch": min(number, EPOCH)}
+
+
+def shared(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that all trainings share."""
+    encoder = {"network_def#encoder_name": ENCODERS[arguments.encoder]}
+    return {"roi_size": [arguments.side, arguments.side], "resume": True, **encoder}
+
+
+def minutes(folder: Path) -> float:
+    """Return how long a training took, also if it was stopped and continued."""
+    return round(sum(float(row["seconds"] or 0) for row in read_table(folder / "metrics.csv")) / 60, 2)
 
 
 def table_of(results: KeptRuns) -> str:
     """Return the mean of each start over seeds, with the standard deviation, as a table in Markdown."""
-    lines = [f"| start | seeds | {' | '.join(SCORES.values())} |", "|---|---|" + "---|" * len(SCORES)]
+    heads = ["start", "seeds", *SCORES.values(), "minutes of pretraining", "minutes of training"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for start in (RANDOM, *STARTS, IMAGENET):
         own = [run for key, run in results.content.items() if key.startswith(f"{start}/")]
         if own:
-            cells = [spread([run[score] for run in own]) for score in SCORES]
-            lines.append(f"| {start} | {len(own)} | {' | '.join(cells)} |")
+            before = results.content.get(f"pretraining/{start}", {"minutes": 0.0})
+            times = [f"{before['minutes']:.1f}", f"{statistics.mean(run['minutes'] for run in own):.1f}"]
+            cells = [start, str(len(own)), *(spread([run[score] for run in own]) for score in SCORES), *times]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

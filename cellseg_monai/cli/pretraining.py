@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from cellseg_monai.bundle_name import is_bundle_path
 from cellseg_monai.cli.loading import say_loading
 from cellseg_monai.cli.outputs import check_apart, check_folder
 from cellseg_monai.cli.printing import print_line
@@ -50,6 +51,11 @@ def pretrain(
     root = used_bundle(bundle)
     if not (root / "configs" / "pretrain.json").is_file():
         able = [path.name for path in find_bundles() if (path / "configs" / "pretrain.json").is_file()]
+        if is_bundle_path(bundle):
+            raise ValueError(
+                f"{bundle} has no configs/pretrain.json; build the bundle again with a network that has an "
+                f"encoder_name, or use one of {', '.join(able)}"
+            )
         raise ValueError(
             f"{bundle} has no encoder from segmentation-models-pytorch that could be trained without labels; use one "
             f"of {', '.join(able)}"

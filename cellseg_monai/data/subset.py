@@ -21,6 +21,9 @@ def nested_subset(items: Sequence[Item], size: int, *, seed: int) -> list[Item]:
         size: number of images.
         seed: seed of the order of the groups.
 
+    Returns:
+        The chosen images in the order in which they are added; all if there are no more than `size`.
+
     >>> items = [{"image": name, "group": name} for name in "abcdef"]
     >>> [[item["image"] for item in nested_subset(items, size, seed=0)] for size in (2, 4)]
     [['f', 'd'], ['f', 'd', 'a', 'c']]

@@ -41,6 +41,9 @@ def unlabelled_items(
         datalist: a JSON file to use instead of the data set's own list.
         seed: seed for the choice of the images to set aside.
 
+    Returns:
+        Items with absolute paths; the other section has none of their images.
+
     Raises:
         DatasetError: there are too few images, or the folder is the `images` of a data set.
         ValueError: there is no section with this name.

@@ -23,6 +23,9 @@ class FeatureScore(Metric):
         score: "neighbours" for `scores.same_image_share`; or "collapse" for how far all images have become the same,
             from 0 to 1: the worse of two indicators of MONAI's `EmbeddingCollapseMetric`, the similarity of images and
             the rank. It is that of the projections, `views`, if the prediction has any, as these collapse first.
+
+    Raises:
+        ValueError: there is no such score.
     """
 
     def __init__(self, score: Literal["neighbours", "collapse"]) -> None:
@@ -45,13 +48,13 @@ class FeatureScore(Metric):
         self.update((features, engine.state.batch["image_path"]))
 
     def update(self, output: tuple[torch.Tensor, list[str]]) -> None:
-        """Keep the B×F features of B crops, and the images that they are from."""
+        """Keep the B×F floats that are the features of B crops, and the paths of the B images that they are from."""
         features, sources = output
         self._features.append(features.detach().float().cpu())
         self._sources += list(sources)
 
     def compute(self) -> float:
-        """Return the score of all crops."""
+        """Return the score of all crops, from 0 to 1; NaN if there are too few, see `same_image_share`."""
         features = torch.cat(self._features)
         if self.score == "neighbours":
             return same_image_share(features.numpy(), self._sources)

@@ -41,8 +41,8 @@ def pretraining_network(
 
     >>> from cellseg_monai.networks import smp_model
     >>> network = pretraining_network(smp_model("unet", encoder_name="resnet18").definition).eval()
-    >>> {name: tuple(part.shape) for name, part in network(torch.zeros(2, 3, 64, 64)).items()}
-    {'features': (2, 512), 'views': (2, 2, 64), 'inpainted': (2, 1, 64, 64)}
+    >>> {name: tuple(part.shape) for name, part in network(torch.zeros(2, 4, 64, 64)).items()}
+    {'views': (2, 2, 64), 'inpainted': (2, 1, 64, 64), 'features': (2, 512)}
     """
     if not (contrast or inpainting):
         raise ValueError("got neither contrast nor inpainting, expected at least one task; give one a weight above 0")
@@ -67,7 +67,8 @@ class PretrainingNetwork(nn.Module):
     """An encoder with a projection for views, and a small decoder for hidden blocks.
 
     Args:
-        encoder: module that takes B×C×Y×X and returns a list of features, and states their channels in `out_channels`.
+        encoder: module that takes B×C×Y×X float32, from 0 to 1, and returns a list of features, B×F×Y×X each, from the
+            finest to the deepest. Its attribute `out_channels` has their numbers of channels F.
         in_channels: number of image channels C.
         contrast: see `pretraining_network`.
         inpainting: see `pretraining_network`.
@@ -95,23 +96,24 @@ class PretrainingNetwork(nn.Module):
         """Return what the encoder says about each crop.
 
         Args:
-            images: B×3C×Y×X: the first view, the second view, and the crop with hidden blocks, C channels each.
+            images: B×3C×Y×X: the first view, the second view, and the crop with hidden blocks, C channels each; or
+                B×4C×Y×X, with the unchanged crop at the end, to compare crops by their features.
 
         Returns:
-            `features`: B×F means of the deepest features, of the first view or else of the crop with hidden blocks.
             `views`: B×2×P projections of both views, for contrast.
             `inpainted`: B×C×Y×X pixels, for inpainting.
+            `features`: B×F means of the deepest features of the unchanged crop, if it is given.
         """
-        first, second, hidden = images.split(self.in_channels, dim=1)
+        first, second, hidden, *unchanged = images.split(self.in_channels, dim=1)
         answer: dict[str, torch.Tensor] = {}
         if self.contrast:
             pooled = self.encoder(torch.cat([first, second]))[-1].mean(dim=(2, 3))
-            answer["features"] = pooled[: len(first)]
             answer["views"] = torch.stack(self.projection(pooled).chunk(2), dim=1)
         if self.inpainting:
             features = self.encoder(hidden)
-            answer.setdefault("features", features[-1].mean(dim=(2, 3)))
             answer["inpainted"] = self.decoder(features[1:], (hidden.shape[2], hidden.shape[3]))
+        for crop in unchanged:
+            answer["features"] = self.encoder(crop)[-1].mean(dim=(2, 3))
         return answer
 
 

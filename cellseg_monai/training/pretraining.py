@@ -65,8 +65,9 @@ class PretrainingLoss(nn.Module):
         """Return the loss, a scalar.
 
         Args:
-            prediction: what a `networks.PretrainingNetwork` returns.
-            target: B×(C+1)×Y×X: the pixels that were to be filled in, and a mask of where they were hidden.
+            prediction: what a `networks.PretrainingNetwork` returns: `views`, B×2×P, for contrast, and `inpainted`,
+                B×C×Y×X, for inpainting.
+            target: B×(C+1)×Y×X: the pixels that were to be filled in, and a mask of where they were hidden, 1 or 0.
         """
         parts: dict[str, torch.Tensor] = {}
         if self.contrast:

@@ -12,7 +12,7 @@ from monai.transforms import Transform
 from cellseg_monai.data import Item, cell_classes
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.heads import Head
-from cellseg_monai.labels import UNKNOWN, class_image, measure_objects
+from cellseg_monai.labels import UNKNOWN, class_image, measure_objects, no_classes
 from cellseg_monai.one_line import lines
 from cellseg_monai.pixels import rescale_labels
 
@@ -27,7 +27,7 @@ class LoadClassesd(Transform):
 
     Args:
         head: the head, which names the classes, and the tag with the class of all cells in an item without `classes`.
-            If it predicts no classes of cells, all are unknown.
+            If it predicts no classes of cells, all are unknown, and their files are not read.
         label_key: key of the label image, 1×Y×X ids.
 
     Raises:
@@ -47,7 +47,7 @@ class LoadClassesd(Transform):
         source = cast("Item", dict(item))
         item.pop("class_names", None)
         in_file = labels if original is None else np.concatenate([[0], original])[labels]
-        classes, faults = cell_classes(source, in_file, self.names, self.tag)
+        classes, faults = cell_classes(source, in_file, self.names, self.tag) if self.names else (no_classes(), [])
         if faults:
             raise DatasetError(lines(f"{source['classes']}: wrong classes", *(message for _, message in faults)))
         if original is not None:

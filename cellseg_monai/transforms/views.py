@@ -16,9 +16,9 @@ class RandViewsd(Randomizable):
     """Make several views of an image, each with its own random changes.
 
     Args:
-        transforms: random transforms of the key "image", which are applied anew for each view.
-        names: keys of the views.
-        key: key of the image, which stays unchanged.
+        transforms: random transforms of the key `key`, which are applied anew for each view.
+        names: keys of the views, each of the shape and type that the transforms return.
+        key: key of the image, C×Y×X, which stays unchanged.
 
     >>> import monai.transforms as mt
     >>> views = RandViewsd([mt.RandShiftIntensityd("image", offsets=0.5, prob=1.0)], names=["first", "second"])
@@ -54,12 +54,15 @@ class RandHiddenBlocksd(Randomizable):
     their brightness.
 
     Args:
-        key: key of the image, which stays unchanged.
-        name: key of the copy with hidden blocks.
+        key: key of the image, C×Y×X float32, which stays unchanged.
+        name: key of the copy with hidden blocks, a tensor of the same shape and type.
         mask_name: key of the mask, 1×Y×X float32, 1 where the image is hidden.
         block_px: side of the blocks in pixels, at most half the shorter side of the image, so that some of it stays
             visible.
         share: share of blocks to hide, above 0 and below 1.
+
+    Raises:
+        ValueError: `block_px` is below 1 or too large for an image, or `share` is not between 0 and 1.
 
     >>> hide = RandHiddenBlocksd("image", "hidden", "mask", block_px=2, share=0.5).set_random_state(0)
     >>> item = hide({"image": torch.arange(16.0).reshape(1, 4, 4)})

@@ -93,6 +93,18 @@ def test_segmenting_gives_each_cell_and_the_image_a_class(root: Path, dataset: P
     assert found.table["class_probability"].min(initial=1) >= 0.5
 
 
+def test_without_names_of_classes_the_head_of_cells_is_left_out(root: Path, dataset: Path, tmp_path: Path) -> None:
+    _Classes.train(root, dataset, tmp_path, epochs=1, class_names=[]).run()
+    head = TrainedNetwork(tmp_path / "model.pt").head
+    assert head.channels == ("foreground", "boundary", "image_class/control", "image_class/treated")
+    workflow = _Classes.workflow(root, "evaluate", dataset, tmp_path)
+    workflow.initialize()
+    workflow.run()
+    classes = json.loads((tmp_path / "evaluation" / "classes_summary.json").read_text())
+    assert classes["images"]["counted"] == 2
+    assert "cells" not in classes
+
+
 def test_wrong_classes_are_all_reported_before_training(root: Path, tmp_path: Path) -> None:
     folder = write_sample_dataset(tmp_path / "kinds", modality="kinds", counts=(2, 2, 2), shape=(64, 64))
     tables = sorted((folder / "classes").glob("*.csv"))

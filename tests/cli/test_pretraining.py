@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from safetensors import safe_open
 
 from cellseg_monai import cli
 from tests.contracts.tiny_dataset import write_tiny_dataset
+
+BUNDLES = Path(__file__).parents[2] / "bundles"
 
 
 @pytest.fixture
@@ -57,6 +61,14 @@ def test_a_bundle_without_such_an_encoder_is_refused_with_those_that_have_one(ce
     assert code == 1
     assert "nuclei has no encoder from segmentation-models-pytorch" in err
     assert "use one of multihead_unet, nuclei_b3, pspnet, unet, unetpp" in err
+
+
+def test_a_bundle_of_your_own_without_the_workflow_is_told_how_to_get_it(cellseg, tmp_path):
+    own = shutil.copytree(BUNDLES / "unet", tmp_path / "mine", ignore=shutil.ignore_patterns("output"))
+    (own / "configs" / "pretrain.json").unlink()
+    code, _, err = cellseg("pretrain", tmp_path, "--output", tmp_path.with_name("out"), "--bundle", own)
+    assert code == 1
+    assert f"{own} has no configs/pretrain.json; build the bundle again with a network that has an encoder_name" in err
 
 
 def test_all_unreadable_images_are_listed_and_nothing_is_written(cellseg, tmp_path):

@@ -124,6 +124,20 @@ def test_a_crop_alone_in_its_batch_is_refused_for_contrast(crops, batch_size, re
         begin(0.5, drop_last=True)
 
 
+@pytest.mark.parametrize("tasks", [(True, True), (True, False), (False, True)], ids=["both", "contrast", "inpainting"])
+def test_crops_are_compared_by_features_that_no_change_reaches(tasks):
+    torch.manual_seed(0)
+    sizes = {"in_channels": 1, "projected": 4, "width": 4}
+    network = PretrainingNetwork(TinyEncoder(), contrast=tasks[0], inpainting=tasks[1], **sizes).eval()
+    parts = torch.rand(2, 4, 32, 32)
+    changed = torch.cat([parts[:, :3].flip(3), parts[:, 3:]], dim=1)
+    with torch.no_grad():
+        features = network(parts)["features"]
+        assert torch.equal(network(changed)["features"], features)
+        assert not torch.equal(network(changed.flip(2))["features"], features)
+        assert "features" not in network(parts[:, :3])
+
+
 def scored(score, features, sources):
     metric = FeatureScore(score)
     metric.reset()
