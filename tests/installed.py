@@ -33,11 +33,10 @@ class Environment:
     def run(self, *words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command of the environment, such as `cellseg`, and check its exit code."""
         program, *rest = map(str, words)
-        variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         done = subprocess.run(
             [str(self.scripts / program), *rest],
             cwd=self.here,
-            env=variables | {"PYTHONNOUSERSITE": "1"},
+            env=variables(),
             capture_output=True,
             text=True,
             check=False,
@@ -51,6 +50,12 @@ class Environment:
         return self.run("python", "-m", "monai.bundle", "run", workflow, "--config_file", config, *words)
 
 
+def variables() -> dict[str, str]:
+    """Return the environment variables without those that would add packages from elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return kept | {"PYTHONNOUSERSITE": "1"}
+
+
 def install(wheel: Path, folder: Path, here: Path) -> Environment:
     """Make a new environment, and install a wheel in it without its dependencies, which a path file adds.
 
@@ -61,7 +66,7 @@ def install(wheel: Path, folder: Path, here: Path) -> Environment:
     python = str(environment.scripts / "python")
     pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "--quiet"]
     # Before the dependencies are added: pip would otherwise find the package among them.
-    subprocess.run([*pip, "install", "--no-deps", "--no-index", str(wheel)], check=True)
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", str(wheel)], check=True, env=variables())
     added = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     (environment.packages / "dependencies.pth").write_text("\n".join(added) + "\n", encoding="utf-8")
     return environment
