@@ -91,7 +91,7 @@ def wheel(source: Path, expected: set[str], tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.slow
 class TestContents:
-    """What a wheel holds."""
+    """The files in a wheel."""
 
     def test_it_holds_the_package_and_the_bundles_and_nothing_that_runs_have_left(
         self, wheel: Path, expected: set[str]

@@ -93,9 +93,10 @@ class LossPart(Metric):
     def update(self, output: tuple[torch.Tensor | None, int]) -> None:
         """Add the mean over a batch, and its number of crops."""
         value, crops = output
-        self._total += float("nan") if value is None else float(value) * crops
-        self._crops += crops
+        if value is not None:  # a single crop has no contrast
+            self._total += float(value) * crops
+            self._crops += crops
 
     def compute(self) -> float:
         """Return the mean over all crops; NaN if the loss has no such part."""
-        return self._total / max(self._crops, 1)
+        return self._total / self._crops if self._crops else float("nan")

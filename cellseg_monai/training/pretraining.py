@@ -31,7 +31,7 @@ class PretrainingLoss(nn.Module):
     """The weighted sum of a contrastive loss and the error of inpainting.
 
     Views of one crop should be alike, and unlike those of other crops (NT-Xent; Chen et al. 2020, arXiv:2002.05709).
-    Of inpainting, the mean absolute difference counts, within the hidden blocks alone.
+    A crop alone in its batch has no contrast. Of inpainting, the mean absolute difference within the hidden blocks counts.
 
     Args:
         contrast: weight of the contrastive loss; 0 for a network without it.
@@ -70,7 +70,7 @@ class PretrainingLoss(nn.Module):
             target: B×(C+1)×Y×X: the pixels that were to be filled in, and a mask of where they were hidden, 1 or 0.
         """
         parts: dict[str, torch.Tensor] = {}
-        if self.contrast:
+        if self.contrast and len(target) > 1:
             views = prediction["views"].float()
             parts["contrast"] = self.contrastive(views[:, 0], views[:, 1])
         if self.inpainting:
@@ -79,7 +79,7 @@ class PretrainingLoss(nn.Module):
             parts["inpainting"] = difference.sum() / (mask.sum() * pixels.shape[1]).clamp(min=1)
         self.parts = {name: part.detach() for name, part in parts.items()}
         weights = {"contrast": self.contrast, "inpainting": self.inpainting}
-        return torch.stack([weights[name] * part for name, part in parts.items()]).sum()
+        return sum((weights[name] * part for name, part in parts.items()), torch.zeros((), device=target.device))
 
 
 class ContrastGuard:

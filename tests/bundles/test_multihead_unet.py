@@ -26,7 +26,7 @@ class TestMultiheadUnet(BundleContract):
 
 
 class _Classes(BundleContract):
-    """What trains on images with classes, with a small network."""
+    """Settings with which a small network is trained on images with classes."""
 
     name = "multihead_unet"
     small: ClassVar[dict] = {

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from cellseg_monai.errors import BundleError, TrainingError
-from cellseg_monai.metrics import FeatureScore
+from cellseg_monai.metrics import FeatureScore, LossPart
 from cellseg_monai.networks import pretraining_network, smp_model, unet
 from cellseg_monai.networks.pretraining import PretrainingNetwork
 from cellseg_monai.scores import same_image_share
@@ -39,6 +39,17 @@ def test_the_loss_is_the_weighted_sum_of_its_parts():
     torch.testing.assert_close(value, 2 * contrast + 3 * 0.75)
     assert loss.parts.keys() == {"contrast", "inpainting"}
     torch.testing.assert_close(loss.parts["inpainting"], torch.tensor(0.75))
+
+
+def test_a_single_crop_has_no_contrast_and_does_not_lower_the_mean():
+    loss = PretrainingLoss(contrast=2.0, inpainting=3.0)
+    alone = {name: value[:1] for name, value in prediction(0.25).items()}
+    torch.testing.assert_close(loss(alone, target(HALF)[:1]), torch.tensor(3 * 0.75))
+    part = LossPart(loss, "contrast")
+    part.reset()
+    for value, crops in ((torch.tensor(2.0), 4), (loss.parts.get("contrast"), 1)):
+        part.update((value, crops))
+    assert part.compute() == 2
 
 
 def test_visible_pixels_do_not_count():
