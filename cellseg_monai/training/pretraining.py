@@ -31,7 +31,8 @@ class PretrainingLoss(nn.Module):
     """The weighted sum of a contrastive loss and the error of inpainting.
 
     Views of one crop should be alike, and unlike those of other crops (NT-Xent; Chen et al. 2020, arXiv:2002.05709).
-    A crop alone in its batch has no contrast. Of inpainting, the mean absolute difference within the hidden blocks counts.
+    A crop alone in its batch has no contrast. The error of inpainting is the mean absolute difference within the hidden
+    blocks.
 
     Args:
         contrast: weight of the contrastive loss; 0 for a network without it.
